@@ -1,0 +1,1 @@
+//! Where the next beat goes, as arithmetic.

@@ -1,0 +1,1 @@
+//! Every tick on disk before the logic server sees it.

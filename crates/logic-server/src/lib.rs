@@ -1,0 +1,1 @@
+//! The SDK for logic servers behind Pulsegate, and sample servers.

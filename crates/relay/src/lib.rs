@@ -1,0 +1,1 @@
+//! A heartbeat relay between game clients and a game's logic server.

@@ -1,0 +1,1 @@
+//! Recorded ticks into a logic server.
