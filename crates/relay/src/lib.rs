@@ -1,1 +1,4 @@
 //! A heartbeat relay between game clients and a game's logic server.
+
+pub mod config;
+pub mod session;
