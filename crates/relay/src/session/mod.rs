@@ -1,0 +1,3 @@
+//! ② Who is there, and how they are.
+
+pub mod liveness;
