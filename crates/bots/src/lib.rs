@@ -1,1 +1,27 @@
-//! Simulated clients.
+//! Simulated clients: they join one after another, send stamped packets and heartbeats, and count
+//! what comes back.
+//!
+//! - [`args`]: the command line
+//! - [`run`](fn@run): all bots, from the first join to the last goodbye
+//! - `bot`: one of them, from its connect to its parting
+//! - `schedule`: when a bot sends what
+//! - `stamp`: what a packet says, so that its echo can be judged
+//! - `echoes`: which packets came back: once, twice, late or never
+//! - [`summary`]: what it all came to, as a table or as JSON
+//! - [`terminal`]: progress bar, table and exit code
+//!
+//! The peer is expected to send each packet back to its sender, as `logic-server echo` does.
+
+pub mod args;
+pub mod run;
+pub mod summary;
+pub mod terminal;
+
+mod bot;
+mod echoes;
+mod schedule;
+mod stamp;
+
+pub use args::{BotsArgs, Options};
+pub use run::{Error, Progress, run};
+pub use summary::Summary;
