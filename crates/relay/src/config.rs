@@ -7,7 +7,7 @@
 //! - `relations`: settings that contradict each other
 //! - [`fault`]: what is wrong, and where; all faults are reported together
 //! - [`needs`]: what a relay with these limits may need of its machine
-//! - [`print`]: the commented file and the JSON schema
+//! - [`mod@print`]: the commented file and the JSON schema
 //!
 //! ```
 //! use pulsegate::config::Config;

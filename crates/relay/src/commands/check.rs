@@ -80,7 +80,7 @@ mod tests {
     fn a_file_that_is_fine_is_named_with_what_follows() {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/relay.toml");
         let report = report(file.as_ref(), []).unwrap();
-        assert!(report.starts_with(&format!("{file}: fine\nmemory: at most 1.9 GiB")), "{report}");
+        assert!(report.starts_with(&format!("{file}: fine\nmemory: at most 2.5 GiB")), "{report}");
     }
 
     #[test]

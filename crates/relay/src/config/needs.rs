@@ -19,7 +19,7 @@ pub struct Needs {
     pub sessions: u64,
     /// Bytes for each client in the relay: its outbox, and a frame that is arriving.
     pub relay_bytes: u64,
-    /// Bytes for each client in the kernel: both socket buffers.
+    /// Bytes for each client in the kernel: both socket buffers, as the kernel counts them.
     pub kernel_bytes: u64,
     /// Bytes for all batches that exist at once.
     pub batch_bytes: u64,
@@ -31,7 +31,8 @@ impl Config {
         Needs {
             sessions: self.limits.sessions as u64,
             relay_bytes: (self.limits.outbox + self.client.max_frame) as u64,
-            kernel_bytes: (self.client.send_buffer + self.client.receive_buffer) as u64,
+            // The kernel doubles what it is asked for, to make room for its own books.
+            kernel_bytes: 2 * (self.client.send_buffer + self.client.receive_buffer) as u64,
             batch_bytes: BATCHES * self.limits.batch as u64,
         }
     }

@@ -38,7 +38,7 @@ fn settings_that_contradict_each_other_are_refused_with_both_names() {
             "limits.sessions = 10\nlimits.sessions_per_address = 11",
             ["limits.sessions_per_address", "limits.sessions"],
         ),
-        ("limits.memory = '1GiB'", ["limits.memory", "limits.sessions"]),
+        ("limits.memory = '2GiB'", ["limits.memory", "limits.sessions"]),
         ("journal.keep_size = '255MiB'", ["journal.keep_size", "journal.segment_size"]),
         ("journal.keep_age = '9min'", ["journal.keep_age", "journal.segment_age"]),
         ("admin.listen = '0.0.0.0:14080'", ["admin.listen", "admin.token"]),
@@ -69,7 +69,7 @@ fn what_only_looks_like_a_contradiction_is_taken() {
         "admin.listen = '[::1]:14080'",
         "admin.listen = 'off'",
         "admin.listen = '127.0.0.1:0'\nclient.listen = '127.0.0.1:0'",
-        "limits.memory = '2GiB'",
+        "limits.memory = '3GiB'",
     ] {
         read(text).unwrap_or_else(|faults| panic!("{text}: {}", faults.in_one_line()));
     }
