@@ -1,0 +1,157 @@
+//! A reader's place: where in which segment.
+
+use std::fs::File;
+use std::io;
+
+use pulsegate_protocol::proto::SegmentHead;
+use pulsegate_protocol::tick;
+
+use crate::chunk::{Bad, Chunk, Message};
+use crate::directory::{Directory, open_file};
+use crate::error::Error;
+use crate::format::Topic;
+use crate::recovery::read_head;
+use crate::standing::{decode_done, decode_head, link};
+use crate::walk::{Fault, Step, Walk, is_sealed, later_chunk};
+
+use super::Record;
+
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) head: SegmentHead,
+    pub(super) walk: Walk<File>,
+    /// The head of the segment after this one, once it is there.
+    pub(super) successor: Option<SegmentHead>,
+    /// The last tick that was read, and its checksum; nothing after a jump.
+    pub(super) last: Option<(u64, u32)>,
+}
+
+/// What bytes that are no record mean to a reader.
+pub(super) enum Fate {
+    /// They are being written, or were when the writer died.
+    Unfinished,
+    /// They are a record by now.
+    Whole,
+    /// The writer failed here, and went on in the next segment.
+    Disowned,
+    /// They are not as they were written.
+    Damage(Fault),
+}
+
+impl Place {
+    pub(super) fn open(dir: &Directory, segment: u64) -> Result<Self, Error> {
+        let head = read_head(dir, segment)?.head;
+        let walk = Walk::new(open_file(&dir.segment(segment))?);
+        let last = Some((head.next_tick.saturating_sub(1), head.previous));
+        Ok(Self { head, walk, successor: None, last })
+    }
+
+    /// Goes to the chunk in which `tick` is, if it is here, by halving.
+    pub(super) fn jump(&mut self, tick: u64) -> Result<(), Fault> {
+        let offsets = self.walk.offsets()?;
+        let (mut low, mut high) = (0, offsets.len());
+        while high - low > 1 {
+            let middle = (low + high) / 2;
+            match self.first_tick(&offsets[middle..high])? {
+                Some(first) if first <= tick => low = middle,
+                _ => high = middle,
+            }
+        }
+        self.walk.go_to(if low == 0 { 0 } else { offsets[low] });
+        if low > 0 {
+            self.last = None;
+        }
+        Ok(())
+    }
+
+    fn first_tick(&mut self, offsets: &[u64]) -> Result<Option<u64>, Fault> {
+        for offset in offsets {
+            self.walk.go_to(*offset);
+            if let Step::Chunk(chunk) = self.walk.step()?
+                && let Some(tick) = chunk.first_tick()
+            {
+                return Ok(Some(tick));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Turns a message into a record, and checks that it is in its place.
+    pub(super) fn read(&mut self, message: Message) -> Result<Record, Bad> {
+        let wall_ns = message.log_time;
+        Ok(match message.topic {
+            Topic::Heads => Record::Head(decode_head(Some(&message), self.head.segment)?),
+            Topic::Ticks => self.read_tick(message)?,
+            Topic::Answers => {
+                let tick = decode_done(&message)?.tick;
+                Record::Answer { tick, wall_ns, bytes: message.data }
+            }
+            Topic::Pushes => Record::Push { wall_ns, bytes: message.data },
+            Topic::Timing => Record::Timing(
+                serde_json::from_slice(&message.data).map_err(|_| "a timing that is none")?,
+            ),
+        })
+    }
+
+    fn read_tick(&mut self, message: Message) -> Result<Record, Bad> {
+        let (last, checksum) = match self.last {
+            Some(last) => last,
+            None => {
+                let peek = tick::peek(&message.data).map_err(|damage| damage.to_string())?;
+                (peek.head.number.saturating_sub(1), peek.previous)
+            }
+        };
+        let peek = link(last, checksum, &message)?;
+        self.last = Some((peek.head.number, peek.checksum));
+        Ok(Record::Tick { peek, bytes: message.data })
+    }
+
+    pub(super) fn last_tick(&self) -> u64 {
+        self.last.map_or(self.head.next_tick.saturating_sub(1), |(tick, _)| tick)
+    }
+
+    /// Whether the chunk holds a tick that the writer could not keep: the next segment goes on
+    /// behind the one before it.
+    pub(super) fn disowns(&self, chunk: &Chunk) -> io::Result<bool> {
+        let Some(kept) = self.failed_after() else { return Ok(false) };
+        let first = chunk.messages.iter().find(|message| message.topic == Topic::Ticks);
+        let behind = first
+            .and_then(|message| tick::peek(&message.data).ok())
+            .is_some_and(|peek| peek.previous == kept);
+        Ok(behind && !is_sealed(self.walk.source())?)
+    }
+
+    /// The checksum of the last tick that the writer kept here before it failed, if it went on
+    /// in the next segment within the same life.
+    fn failed_after(&self) -> Option<u32> {
+        let successor = self.successor.as_ref()?;
+        (successor.epoch == self.head.epoch).then_some(successor.previous)
+    }
+
+    /// What a fault means. A record may become whole while it is looked at.
+    pub(super) fn explain(&mut self, fault: Fault) -> Fate {
+        let Fault::Bad { offset, .. } = fault else { return Fate::Damage(fault) };
+        match self.excuse(offset) {
+            Ok(Some(fate)) => return fate,
+            Ok(None) => {}
+            Err(error) => return Fate::Damage(error.into()),
+        }
+        let at = self.walk.at();
+        let again = self.walk.step();
+        self.walk.go_to(at);
+        if again.is_ok() { Fate::Whole } else { Fate::Damage(fault) }
+    }
+
+    fn excuse(&self, offset: u64) -> io::Result<Option<Fate>> {
+        if is_sealed(self.walk.source())? {
+            return Ok(None);
+        }
+        let kept = self.failed_after();
+        if kept.is_some() && kept == self.last.map(|(_, checksum)| checksum) {
+            return Ok(Some(Fate::Disowned));
+        }
+        let last = self.successor.is_none()
+            && later_chunk(self.walk.source(), offset, self.last_tick())?.is_none();
+        Ok(last.then_some(Fate::Unfinished))
+    }
+}

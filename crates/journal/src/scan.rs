@@ -1,0 +1,187 @@
+//! One segment, read as a whole, and what its end is: clean, torn or damaged.
+
+use std::io;
+
+use pulsegate_protocol::proto::SegmentHead;
+
+use crate::chunk::{Bad, Message};
+use crate::error::Missing;
+use crate::format::Topic;
+use crate::standing::{Standing, decode_head};
+use crate::walk::{Fault, Source, Step, Walk, is_sealed, later_chunk};
+
+/// What is known of a segment by its head.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    pub(crate) head: SegmentHead,
+    pub(crate) compressed: bool,
+}
+
+/// What a segment follows.
+#[derive(Debug, Clone)]
+pub(crate) enum Before {
+    /// Nothing that was read: its head is believed.
+    Unread,
+    /// The segment before it, which ended here.
+    Segment(Standing),
+    /// The same, and there the writer failed and went on with this one.
+    Failed(Standing),
+}
+
+/// A segment that was read.
+#[derive(Debug)]
+pub(crate) struct Scanned {
+    /// Nothing if not even the head is whole.
+    pub(crate) known: Option<Known>,
+    /// Behind the last good record.
+    pub(crate) standing: Standing,
+    pub(crate) ending: Ending,
+    pub(crate) answers: u64,
+    pub(crate) pushes: u64,
+}
+
+/// How the reading of a segment ended.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    /// With a finished segment's end.
+    Sealed,
+    /// Behind a whole record.
+    Open,
+    /// With a tick that the writer could not keep, or bad bytes behind the last one it kept.
+    Disowned,
+    /// With a record that is as it was written, and out of its place.
+    Misplaced { offset: u64, what: Bad },
+    /// With bytes that are no record.
+    Bad { offset: u64, what: Bad },
+}
+
+/// Reads a segment. Where the writer failed in it, `kept` is the checksum of the last tick that
+/// the next segment's head knows: what follows that one is no part of the journal.
+pub(crate) fn scan<S: Source>(
+    source: &S,
+    number: u64,
+    before: Before,
+    kept: Option<u32>,
+) -> io::Result<Scanned> {
+    let standing = match &before {
+        Before::Unread => Standing::default(),
+        Before::Segment(standing) | Before::Failed(standing) => standing.clone(),
+    };
+    let mut scanned =
+        Scanned { known: None, standing, ending: Ending::Open, answers: 0, pushes: 0 };
+    let mut walk = Walk::thorough(source);
+    scanned.ending = loop {
+        let chunk = match walk.step() {
+            Ok(Step::Chunk(chunk)) => chunk,
+            Ok(Step::Sealed) => break Ending::Sealed,
+            Ok(Step::End) => break Ending::Open,
+            Err(Fault::Io(error)) => return Err(error),
+            Err(Fault::Bad { .. }) if scanned.is_kept_whole(kept) => break Ending::Disowned,
+            Err(Fault::Bad { offset, what }) => break Ending::Bad { offset, what },
+        };
+        if scanned.is_kept_whole(kept) && chunk.first_tick().is_some() {
+            break Ending::Disowned;
+        }
+        let offset = chunk.offset;
+        let mut messages = chunk.messages.into_iter();
+        if scanned.known.is_none()
+            && let Err(what) =
+                scanned.enter(messages.next().as_ref(), number, chunk.compressed, &before)
+        {
+            break Ending::Misplaced { offset, what };
+        }
+        if let Err(what) = messages.try_for_each(|message| scanned.follow(&message)) {
+            break Ending::Misplaced { offset, what };
+        }
+    };
+    Ok(scanned)
+}
+
+impl Scanned {
+    fn is_kept_whole(&self, kept: Option<u32>) -> bool {
+        self.known.is_some() && kept == Some(self.standing.checksum)
+    }
+
+    fn enter(
+        &mut self,
+        message: Option<&Message>,
+        number: u64,
+        compressed: bool,
+        before: &Before,
+    ) -> Result<(), Bad> {
+        let head = decode_head(message, number)?;
+        match before {
+            Before::Unread => self.standing = Standing::at(&head),
+            Before::Segment(_) => self.standing.enter(&head, false)?,
+            Before::Failed(_) => self.standing.enter(&head, true)?,
+        }
+        self.known = Some(Known { head, compressed });
+        Ok(())
+    }
+
+    fn follow(&mut self, message: &Message) -> Result<(), Bad> {
+        match message.topic {
+            Topic::Answers => self.answers += 1,
+            Topic::Pushes => self.pushes += 1,
+            Topic::Heads | Topic::Ticks | Topic::Timing => {}
+        }
+        self.standing.follow(message)
+    }
+}
+
+/// The place from which on a last segment is torn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Torn {
+    pub(crate) offset: u64,
+    pub(crate) bytes: u64,
+}
+
+/// What is wrong with a segment.
+#[derive(Debug)]
+pub(crate) struct Wrong {
+    pub(crate) offset: u64,
+    pub(crate) missing: Missing,
+    pub(crate) what: Bad,
+}
+
+/// Judges the end of a journal's last segment: a torn end is what a crash leaves, and nothing
+/// that was written later lies behind it. Without a whole head all of the file is torn.
+pub(crate) fn judge_last<S: Source>(
+    source: &S,
+    scanned: &Scanned,
+) -> io::Result<Result<Option<Torn>, Wrong>> {
+    let offset = match (&scanned.ending, &scanned.known) {
+        (Ending::Bad { offset, .. }, _) => *offset,
+        (Ending::Open, None) => 0,
+        _ => return judge(source, scanned, None),
+    };
+    let last = scanned.standing.last_tick;
+    if is_sealed(source)? || later_chunk(source, offset, last)?.is_some() {
+        return judge(source, scanned, None);
+    }
+    let offset = if scanned.known.is_some() { offset } else { 0 };
+    Ok(Ok(Some(Torn { offset, bytes: source.length()?.saturating_sub(offset) })))
+}
+
+/// Judges the end of any other segment. `next_tick` is the first one of the next segment.
+pub(crate) fn judge<S: Source>(
+    source: &S,
+    scanned: &Scanned,
+    next_tick: Option<u64>,
+) -> io::Result<Result<Option<Torn>, Wrong>> {
+    let after = scanned.standing.last_tick;
+    let wrong = |offset, before, what: &Bad| {
+        Err(Wrong { offset, missing: Missing { after, before }, what: Bad(what.0.clone()) })
+    };
+    Ok(match &scanned.ending {
+        Ending::Sealed | Ending::Open if scanned.known.is_none() => {
+            wrong(0, next_tick, &"a segment without a head".into())
+        }
+        Ending::Sealed | Ending::Open | Ending::Disowned => Ok(None),
+        Ending::Misplaced { offset, what } => wrong(*offset, next_tick, what),
+        Ending::Bad { offset, what } => {
+            let later = later_chunk(source, *offset, after)?.and_then(|chunk| chunk.first_tick());
+            wrong(*offset, later.or(next_tick), what)
+        }
+    })
+}

@@ -1,0 +1,360 @@
+//! Torn ends are repaired, damage is found, and nobody confuses the two.
+#![allow(clippy::unwrap_used, reason = "the panic is the report")]
+
+mod support;
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::FileExt;
+
+use pulsegate_journal::{Error, Missing, Record, info, verify};
+use support::*;
+
+/// The last tick's record: everything that the last `append` added.
+fn last_record(journal: &Journal, without: &Journal) -> usize {
+    let before = without.bytes(1).len();
+    assert!(before < journal.bytes(1).len());
+    before
+}
+
+#[test]
+fn every_cut_of_the_last_record_is_repaired_without_a_question() {
+    let (journal, ticks) = Journal::crashed(1..=4);
+    let (shorter, _) = Journal::crashed(1..=3);
+    let whole = journal.bytes(1);
+    let start = last_record(&journal, &shorter);
+    for end in start..whole.len() {
+        journal.put(1, &whole[..end]);
+        let (mut writer, recovered) = journal.open();
+        assert_eq!(recovered.last_tick, 3, "cut at {end}");
+        let cut = recovered.repaired.map_or(0, |repair| repair.bytes_cut);
+        assert_eq!(cut, (end - start) as u64);
+        let again = writer.append(tick(4), at(4)).unwrap();
+        assert_eq!(again.bytes, ticks[3].bytes);
+        writer.finish().unwrap();
+        assert_eq!(journal.ticks(), [1, 2, 3, 4]);
+        verify(&journal.options.dir).unwrap();
+        fs::remove_dir_all(&journal.options.dir).unwrap();
+        fs::create_dir(&journal.options.dir).unwrap();
+    }
+}
+
+#[test]
+fn an_end_of_zeros_garbage_or_old_records_is_repaired() {
+    let (journal, _) = Journal::crashed(1..=4);
+    let (shorter, _) = Journal::crashed(1..=3);
+    let whole = journal.bytes(1);
+    let last = whole[last_record(&journal, &shorter)..].to_vec();
+    let garbage: Vec<u8> = (0..5000u32).map(|i| ((i * i * 31) >> 7) as u8).collect();
+    for tail in [&[0; 4096][..], &garbage, &[6; 300], &[&[0; 100], &last[..]].concat()] {
+        journal.put(1, &[&whole, tail].concat());
+        let verified = verify(&journal.options.dir).unwrap();
+        assert_eq!((verified.ticks, verified.torn_bytes), (4, tail.len() as u64));
+        let (writer, recovered) = journal.open();
+        assert_eq!(recovered.last_tick, 4);
+        assert_eq!(recovered.repaired.unwrap().bytes_cut, tail.len() as u64);
+        drop(writer);
+        fs::remove_file(journal.file(2)).unwrap();
+        fs::remove_file(journal.options.dir.join("lock")).unwrap();
+    }
+}
+
+#[test]
+fn a_last_record_with_lost_sectors_is_repaired() {
+    let journal = Journal::new();
+    let (mut writer, _) = journal.open();
+    writer.append(tick(1), at(1)).unwrap();
+    let start = journal.bytes(1).len();
+    writer.append(tick_of(2, &[b'x'; 3000]), at(2)).unwrap();
+    drop(writer);
+    let whole = journal.bytes(1);
+    let sectors = (whole.len() - start).div_ceil(512);
+    for lost in 1u32..1 << sectors {
+        let mut bytes = whole.clone();
+        for sector in (0..sectors).filter(|sector| lost & 1 << sector != 0) {
+            let from = start + sector * 512;
+            let to = (from + 512).min(bytes.len());
+            bytes[from..to].fill(0);
+        }
+        journal.put(1, &bytes);
+        let verified = verify(&journal.options.dir).unwrap();
+        assert_eq!((verified.ticks, verified.torn_bytes), (1, (whole.len() - start) as u64));
+    }
+}
+
+/// Flips bits of a one-segment journal, one at a time, and hands over what `verify` says.
+fn flip_bits(
+    journal: &Journal,
+    bits: impl Iterator<Item = usize>,
+    mut check: impl FnMut(usize, Result<pulsegate_journal::Verified, Error>),
+) {
+    let file = OpenOptions::new().read(true).write(true).open(journal.file(1)).unwrap();
+    let whole = journal.bytes(1);
+    for bit in bits.take_while(|bit| *bit < whole.len() * 8) {
+        let (at, byte) = (bit / 8, whole[bit / 8]);
+        file.write_all_at(&[byte ^ 1 << (bit % 8)], at as u64).unwrap();
+        check(bit, verify(&journal.options.dir));
+        file.write_all_at(&[byte], at as u64).unwrap();
+    }
+}
+
+/// Where the head's chunk ends: most of it is schemas, of which a sample is enough here.
+fn head_end(journal: &Journal) -> usize {
+    let bytes = journal.bytes(1);
+    let at = 43;
+    assert_eq!(bytes[at], 6, "the first chunk");
+    at + 9 + u64::from_le_bytes(bytes[at + 1..at + 9].try_into().unwrap()) as usize
+}
+
+fn sample(journal: &Journal) -> impl Iterator<Item = usize> + use<> {
+    let end = head_end(journal) * 8;
+    (0..800).chain((800..end).step_by(997)).chain(end..)
+}
+
+fn check_unfinished(journal: &Journal, bits: impl Iterator<Item = usize>) {
+    let mut torn = 0;
+    flip_bits(journal, bits, |bit, verified| match verified {
+        Err(Error::Damaged(damage)) => assert!(damage.offset <= bit as u64 / 8, "{damage}"),
+        Err(error) => panic!("bit {bit}: {error}"),
+        Ok(verified) => {
+            assert!(verified.torn_bytes > 0, "bit {bit} was not noticed");
+            assert_eq!(verified.ticks, 2, "bit {bit}: only the last record may be taken for torn");
+            torn += 1;
+        }
+    });
+    assert!(torn > 0);
+}
+
+#[test]
+fn every_flipped_bit_of_an_unfinished_segment_is_found() {
+    let (journal, _) = Journal::crashed(1..=3);
+    check_unfinished(&journal, sample(&journal));
+}
+
+#[test]
+#[ignore = "takes a minute without optimisation"]
+fn every_single_flipped_bit_of_an_unfinished_segment_is_found() {
+    let (journal, _) = Journal::crashed(1..=3);
+    check_unfinished(&journal, 0..);
+}
+
+fn finished() -> Journal {
+    let journal = Journal::new();
+    let (mut writer, _) = journal.open();
+    for number in 1..=3 {
+        writer.append(tick(number), at(number)).unwrap();
+        writer.answer(&done(number), number, false, at(number)).unwrap();
+    }
+    writer.finish().unwrap();
+    journal
+}
+
+fn check_finished(journal: &Journal, bits: impl Iterator<Item = usize>) {
+    let end_magic = (journal.bytes(1).len() - 8) * 8;
+    flip_bits(journal, bits, |bit, verified| match verified {
+        Err(Error::Damaged(_)) => {}
+        Err(error) => panic!("bit {bit}: {error}"),
+        Ok(verified) => {
+            assert!(bit >= end_magic, "bit {bit} was not noticed");
+            assert!(verified.torn_bytes > 0 && verified.ticks == 3, "bit {bit}");
+        }
+    });
+}
+
+#[test]
+fn every_flipped_bit_of_a_finished_segment_is_found() {
+    let journal = finished();
+    let data = head_end(&journal) * 8;
+    let end = journal.bytes(1).len() * 8;
+    check_finished(&journal, sample(&journal).take_while(move |bit| *bit < data + 8000));
+    check_finished(&journal, (data + 8000..end - 2000).step_by(997).chain(end - 2000..end));
+}
+
+#[test]
+#[ignore = "takes a minute without optimisation"]
+fn every_single_flipped_bit_of_a_finished_segment_is_found() {
+    check_finished(&finished(), 0..);
+}
+
+fn compressed() -> Journal {
+    let journal = finished();
+    let (writer, _) = journal.open();
+    eventually("the segment is compressed", || {
+        info(&journal.options.dir).unwrap().segments[0].compressed
+    });
+    drop(writer);
+    journal
+}
+
+fn check_compressed(step: usize) {
+    let journal = compressed();
+    flip_bits(&journal, (0..).step_by(step), |bit, verified| {
+        assert!(matches!(verified, Err(Error::Damaged(_))), "bit {bit}: {verified:?}");
+    });
+}
+
+#[test]
+fn every_flipped_bit_of_a_compressed_segment_is_found() {
+    check_compressed(11);
+}
+
+#[test]
+#[ignore = "takes a minute without optimisation"]
+fn every_single_flipped_bit_of_a_compressed_segment_is_found() {
+    check_compressed(1);
+}
+
+#[test]
+fn a_reader_of_a_damaged_segment_shows_no_wrong_record() {
+    let journal = compressed();
+    let good = journal.records();
+    flip_bits(&journal, (0..).step_by(53), |bit, _| {
+        let Ok(mut reader) = pulsegate_journal::Reader::open(&journal.options.dir) else { return };
+        let seen: Vec<_> = std::iter::from_fn(|| reader.read().ok().flatten()).collect();
+        let is_prefix = good.starts_with(&seen);
+        assert!(is_prefix, "bit {bit}: {seen:?}");
+    });
+}
+
+#[test]
+fn damage_in_the_middle_is_refused_and_named() {
+    let (journal, _) = Journal::crashed(1..=4);
+    let (shorter, _) = Journal::crashed(1..=2);
+    let mut bytes = journal.bytes(1);
+    let offset = shorter.bytes(1).len();
+    bytes[offset + 80] ^= 1;
+    journal.put(1, &bytes);
+    let Err(Error::Damaged(damage)) = journal.try_open() else { panic!("it was opened") };
+    assert_eq!(damage.offset, offset as u64);
+    assert_eq!(damage.file, journal.file(1));
+    assert_eq!(damage.missing, Missing { after: 2, before: Some(4) });
+    let text = damage.to_string();
+    for part in ["00000001.mcap", "tick 3 is unreadable", "pulsegate journal verify", "Restore"] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert_eq!(journal.bytes(1), bytes, "nothing was changed");
+}
+
+#[test]
+fn a_segment_that_was_killed_before_its_head_was_whole_is_removed() {
+    for cut in [0, 5, 39, 100, 3000] {
+        let (journal, _) = Journal::crashed(1..=2);
+        let (writer, recovered) = journal.open();
+        assert_eq!(recovered.epoch, 2);
+        drop(writer);
+        // As if the note in the lock had not been made yet.
+        fs::remove_file(journal.options.dir.join("lock")).unwrap();
+        let bytes = journal.bytes(2);
+        journal.put(2, &bytes[..cut]);
+        let verified = verify(&journal.options.dir).unwrap();
+        assert_eq!((verified.ticks, verified.torn_bytes), (2, cut as u64));
+        let (_writer, recovered) = journal.open();
+        assert_eq!((recovered.epoch, recovered.last_tick), (2, 2), "cut at {cut}");
+        assert_eq!(journal.segments(), [1, 2]);
+    }
+}
+
+#[test]
+fn a_journal_that_was_killed_at_birth_begins_anew() {
+    let (journal, _) = Journal::crashed(1..=1);
+    fs::remove_file(journal.options.dir.join("lock")).unwrap();
+    journal.put(1, &journal.bytes(1)[..20]);
+    let (_writer, recovered) = journal.open();
+    assert_eq!((recovered.epoch, recovered.last_tick), (1, 0));
+}
+
+/// Three lives of two ticks each, a segment per life.
+fn three() -> Journal {
+    let journal = Journal::new();
+    for life in 0..3 {
+        let (mut writer, _) = journal.open();
+        for number in life * 2 + 1..=life * 2 + 2 {
+            writer.append(tick(number), at(number)).unwrap();
+        }
+        writer.finish().unwrap();
+    }
+    assert_eq!(journal.segments(), [1, 2, 3]);
+    assert_eq!(verify(&journal.options.dir).unwrap().ticks, 6);
+    journal
+}
+
+fn refused(journal: &Journal, what: &str) {
+    let opened = journal.try_open().map(|_| ());
+    for result in [verify(&journal.options.dir).map(|_| ()), opened] {
+        let Err(Error::Damaged(damage)) = result else { panic!("{what}: {result:?}") };
+        assert!(damage.to_string().contains(what), "{damage}");
+    }
+}
+
+#[test]
+fn a_missing_segment_is_found() {
+    let journal = three();
+    fs::remove_file(journal.file(2)).unwrap();
+    refused(&journal, "ticks 3 to 4 are unreadable");
+}
+
+#[test]
+fn a_missing_last_segment_is_found() {
+    let journal = three();
+    fs::remove_file(journal.file(3)).unwrap();
+    refused(&journal, "everything after tick 4 is unreadable");
+}
+
+#[test]
+fn a_renamed_segment_is_found() {
+    let journal = three();
+    fs::rename(journal.file(3), journal.file(4)).unwrap();
+    refused(&journal, "00000003.mcap: damaged at byte 0: the file is missing");
+}
+
+#[test]
+fn a_doubled_segment_is_found() {
+    let journal = three();
+    journal.put(4, &journal.bytes(3));
+    refused(&journal, "the file of segment 3 under another's name");
+}
+
+#[test]
+fn swapped_segments_are_found() {
+    let journal = three();
+    let (a, b) = (journal.bytes(1), journal.bytes(2));
+    journal.put(1, &b);
+    journal.put(2, &a);
+    refused(&journal, "under another's name");
+}
+
+#[test]
+fn a_segment_of_another_journal_is_found() {
+    let journal = three();
+    journal.put(2, &three().bytes(2));
+    refused(&journal, "another journal");
+    refused(&journal, "ticks 3 to 4 are unreadable");
+}
+
+#[test]
+fn a_segment_of_an_older_copy_is_found() {
+    let journal = three();
+    let old = journal.bytes(3);
+    let (mut writer, _) = journal.open();
+    writer.append(tick(7), at(7)).unwrap();
+    writer.finish().unwrap();
+    // A copy of the third that lacks its last tick.
+    let cut = old.len() / 2;
+    journal.put(3, &old[..cut]);
+    let Err(Error::Damaged(damage)) = verify(&journal.options.dir) else { panic!() };
+    assert_eq!(damage.file, journal.file(3));
+    assert_eq!(damage.missing.before, Some(7));
+}
+
+#[test]
+fn files_that_are_not_a_journals_are_refused_without_harm() {
+    for bytes in [&b""[..], b"hello", &[0x89; 92], &[0; 5000]] {
+        let journal = Journal::new();
+        fs::create_dir_all(&journal.options.dir).unwrap();
+        journal.put(1, bytes);
+        let mut seen = Vec::new();
+        if let Ok(mut reader) = pulsegate_journal::Reader::open(&journal.options.dir) {
+            seen = std::iter::from_fn(|| reader.read().ok().flatten()).collect();
+        }
+        assert_eq!(seen, Vec::<Record>::new());
+    }
+}
