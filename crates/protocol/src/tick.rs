@@ -139,6 +139,11 @@ pub struct Sealed {
 }
 
 impl Sealed {
+    /// How many bytes it has, without the checksum.
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Puts the tick behind the one whose checksum is `previous`.
     pub fn chain(self, previous: u32) -> Chained {
         let Self { number, wall_ns, mut bytes, .. } = self;

@@ -1,0 +1,165 @@
+//! The routes. JSON throughout, errors too; `/metrics` alone is Prometheus' text.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Json, Path, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use pulsegate_protocol::Reason;
+use serde_json::{Map, Value, json};
+
+use super::View;
+use super::guard::may_change;
+use super::shown::{self, Departed, Session};
+use crate::config::{Config, Override, SETTINGS};
+
+type Shared = State<Arc<View>>;
+
+/// All routes.
+pub fn routes(view: Arc<View>) -> Router {
+    let changes = Router::new()
+        .route("/api/pace", post(set_pace))
+        .route("/api/sessions/{id}/close", post(close_session))
+        .layer(from_fn_with_state(Arc::clone(&view), may_change));
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .route("/api/status", get(status))
+        .route("/api/sessions", get(sessions))
+        .route("/api/departed", get(departed))
+        .route("/api/pace", get(pace))
+        .merge(changes)
+        .fallback(nowhere)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(view)
+}
+
+/// A request that is not granted, and why.
+#[derive(Debug)]
+pub struct Refusal {
+    status: StatusCode,
+    text: String,
+}
+
+impl Refusal {
+    /// A refusal with a sentence for a person.
+    pub fn new(status: StatusCode, text: impl Into<String>) -> Self {
+        Self { status, text: text.into() }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.status, Json(json!({ "error": self.text }))).into_response()
+    }
+}
+
+/// The process answers; whether it should get clients is `/readyz`.
+async fn healthz() -> Json<Value> {
+    Json(json!({ "status": "ok" }))
+}
+
+async fn readyz(State(view): Shared) -> (StatusCode, Json<Value>) {
+    let reasons = view.not_ready();
+    if reasons.is_empty() {
+        (StatusCode::OK, Json(json!({ "status": "ready" })))
+    } else {
+        let body = json!({ "status": "not ready", "reasons": reasons });
+        (StatusCode::SERVICE_UNAVAILABLE, Json(body))
+    }
+}
+
+async fn metrics(State(view): Shared) -> Result<Response, Refusal> {
+    let metrics = &view.front.metrics;
+    let (newest, answered) = view.ticks();
+    metrics.sessions.set(view.front.roster.len() as i64);
+    metrics.unanswered.set(newest.saturating_sub(answered) as i64);
+    metrics.log_lines_dropped.set(crate::log::dropped_lines() as i64);
+    let text = metrics
+        .encode()
+        .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+}
+
+async fn status(State(view): Shared) -> Json<Value> {
+    Json(shown::status(&view))
+}
+
+async fn sessions(State(view): Shared) -> Json<Vec<Session>> {
+    let now = view.front.clock.listened();
+    let mut clients = view.front.roster.all();
+    clients.sort_unstable_by_key(|client| client.id);
+    Json(clients.iter().map(|client| Session::new(client, now)).collect())
+}
+
+async fn departed(State(view): Shared) -> Json<Vec<Departed>> {
+    Json(view.front.roster.departed().into_iter().map(Departed::from).collect())
+}
+
+async fn pace(State(view): Shared) -> Json<Value> {
+    Json(shown::pace(&view))
+}
+
+/// Takes the keys of `[tick]` in the configuration; those that are not given stay as configured.
+async fn set_pace(
+    State(view): Shared,
+    body: Result<Json<Map<String, Value>>, JsonRejection>,
+) -> Result<Json<Value>, Refusal> {
+    let bad = |text| Refusal::new(StatusCode::BAD_REQUEST, text);
+    let Json(wish) = body.map_err(|error| bad(error.body_text()))?;
+    let overrides = as_overrides(&view, wish).map_err(bad)?;
+    let config = Config::load(None, [], &overrides).map_err(|faults| bad(faults.in_one_line()))?;
+    let strategy = config.tick.strategy();
+    view.front.beat.set_pace(strategy, "admin");
+    Ok(Json(json!({ "pace": shown::strategy(strategy) })))
+}
+
+fn as_overrides(view: &View, mut wish: Map<String, Value>) -> Result<Vec<Override>, String> {
+    let config = view.front.config.load();
+    let mut overrides = Vec::new();
+    for setting in SETTINGS.iter().filter(|setting| matches!(setting.section, "tick" | "liveness"))
+    {
+        let given = if setting.section == "tick" { wish.remove(setting.key) } else { None };
+        let value = match given.unwrap_or_else(|| setting.value(&config)) {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        overrides.push(Override { key: setting.name, value, origin: "the request" });
+    }
+    match wish.keys().next() {
+        None => Ok(overrides),
+        Some(unknown) => Err(format!("`{unknown}` is no key of [tick]")),
+    }
+}
+
+async fn close_session(
+    State(view): Shared,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Refusal> {
+    let number = id
+        .parse()
+        .map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, format!("`{id}` is no session id")))?;
+    let client = view.front.roster.get(number).ok_or_else(|| {
+        Refusal::new(StatusCode::NOT_FOUND, format!("session {number} is not open"))
+    })?;
+    view.front.end(&client, Reason::Operator, Value::Null);
+    Ok(Json(json!({ "closed": number })))
+}
+
+async fn nowhere() -> Refusal {
+    Refusal::new(
+        StatusCode::NOT_FOUND,
+        "no such path; there are /healthz, /readyz, /metrics, /api/status, /api/sessions, \
+         /api/departed, /api/pace",
+    )
+}
+
+async fn wrong_method() -> Refusal {
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take that method")
+}

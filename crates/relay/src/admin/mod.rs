@@ -1,0 +1,85 @@
+//! What an operator asks: health, metrics, sessions; and the few things that can be told.
+//!
+//! - [`api`]: the routes
+//! - [`guard`]: who may change something
+//! - [`metrics`]: what is counted
+//! - [`shown`]: what the answers look like
+
+pub mod api;
+pub mod guard;
+pub mod metrics;
+pub mod shown;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing::error;
+
+use crate::backlog::Backlog;
+use crate::config::LogicAddress;
+use crate::front::Front;
+use crate::logic_link::Status;
+use crate::tick::figures::TickFigures;
+
+/// What can be seen of a relay from outside its way of data.
+#[derive(Debug)]
+pub struct View {
+    /// The clients' side.
+    pub front: Arc<Front>,
+    /// The ticks' timings.
+    pub figures: Arc<TickFigures>,
+    /// The newest ticks.
+    pub backlog: Arc<Backlog>,
+    /// How the link is.
+    pub link: Arc<Mutex<Status>>,
+    /// Where logic is, as it was configured.
+    pub logic: LogicAddress,
+    /// The journal's random id.
+    pub lineage: String,
+    /// Which life of a relay this is.
+    pub epoch: u64,
+    /// When this process started, in wall time.
+    pub started_ns: u64,
+    /// Fires when the relay begins to end.
+    pub stopping: CancellationToken,
+}
+
+impl View {
+    /// Why clients should not be sent here now; empty if they should.
+    pub fn not_ready(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if self.stopping.is_cancelled() {
+            reasons.push("the relay stops".to_owned());
+        }
+        let link = self.link();
+        if link.connected.is_none() {
+            let trouble = link.trouble.as_deref().unwrap_or("not connected yet");
+            reasons.push(format!("logic is away: {trouble}"));
+        }
+        if self.front.metrics.journal_failed.get() != 0 {
+            reasons.push("the journal has failed".to_owned());
+        }
+        reasons
+    }
+
+    /// How the link is.
+    pub fn link(&self) -> Status {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The last tick that is durable, and the last that logic answered.
+    pub fn ticks(&self) -> (u64, u64) {
+        let answered = *self.front.answered.borrow();
+        (self.backlog.newest(), answered)
+    }
+}
+
+/// Answers operators until `stop`.
+pub async fn serve(listener: TcpListener, view: Arc<View>, stop: CancellationToken) {
+    let served =
+        axum::serve(listener, api::routes(view)).with_graceful_shutdown(stop.cancelled_owned());
+    if let Err(error) = served.await {
+        error!(%error, "admin server failed");
+    }
+}

@@ -1,0 +1,163 @@
+//! Who is let in.
+
+use std::fs::File;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pulsegate_protocol::Reason;
+use rustix::io::Errno;
+use serde_json::{Value, json};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, warn};
+
+use super::figures::Figures;
+use super::outbox::Outbox;
+use super::{Client, connection, parting};
+use crate::config;
+use crate::front::Front;
+
+/// Connections that are told why they are turned away, at the same time. Others are just closed.
+const TURNED_AWAY_AT_ONCE: usize = 64;
+
+/// How long the listener rests when files run out: from, to.
+const REST: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
+/// Lets clients in until `stop`. Their tasks run on in `tasks`.
+pub async fn run(
+    listener: TcpListener,
+    front: Arc<Front>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+) {
+    let mut door = Door {
+        front,
+        tasks,
+        turned_away: Arc::new(Semaphore::new(TURNED_AWAY_AT_ONCE)),
+        reserve: reserve(),
+        rest: REST.0,
+    };
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                door.rest = REST.0;
+                door.let_in(stream, peer).await;
+            }
+            Err(error) if is_exhaustion(&error) => door.out_of_files(&listener, &error).await,
+            // The connection was gone before it was accepted: no fault of anybody here.
+            Err(error) => debug!(%error, "a connection could not be accepted"),
+        }
+    }
+}
+
+struct Door {
+    front: Arc<Front>,
+    tasks: TaskTracker,
+    turned_away: Arc<Semaphore>,
+    /// A file kept open so that, when files run out, one connection can still be answered.
+    reserve: Option<File>,
+    rest: Duration,
+}
+
+impl Door {
+    async fn let_in(&mut self, stream: TcpStream, peer: SocketAddr) {
+        if let Some(reason) = self.front.turns_away(peer.ip()) {
+            self.turn_away(stream, reason);
+            return;
+        }
+        let front = &self.front;
+        let (reader, writer) = stream.into_split();
+        let client = Arc::new(Client::new(
+            front.next_session(),
+            peer,
+            front.clock.now(),
+            Figures::new(front.clock.listened()),
+            Outbox::new(front.framing, writer),
+        ));
+        while front.intake.open(&client).is_err() {
+            front.intake.space().await;
+        }
+        debug!(session = client.id, %peer, "session opened");
+        front.roster.add(Arc::clone(&client));
+        self.tasks.spawn(connection::serve(Arc::clone(front), client, reader));
+    }
+
+    fn turn_away(&self, mut stream: TcpStream, reason: Reason) {
+        self.front.metrics.turned_away(reason);
+        let Ok(permit) = Arc::clone(&self.turned_away).try_acquire_owned() else { return };
+        let notices = self.front.config.load().client.notices;
+        let notice = parting::notice(self.front.framing, reason, &retry_after());
+        self.tasks.spawn(async move {
+            if notices {
+                let _ = stream.write_all(&notice).await;
+            }
+            let _ = stream.shutdown().await;
+            let _ = timeout(Duration::from_secs(1), parting::drain(stream)).await;
+            drop(permit);
+        });
+    }
+
+    /// Answers one waiting connection by means of the reserve, then rests: an accept that fails at
+    /// once would otherwise spin.
+    async fn out_of_files(&mut self, listener: &TcpListener, error: &io::Error) {
+        self.front.metrics.accept_pauses.inc();
+        if self.rest >= REST.1 || self.rest == REST.0 {
+            warn!(%error, "out of files; new clients wait (raise LimitNOFILE, or lower limits.sessions)");
+        }
+        drop(self.reserve.take());
+        if let Ok(Ok((stream, _))) = timeout(Duration::from_millis(1), listener.accept()).await {
+            self.front.metrics.turned_away(Reason::ServerFull);
+            let notice = parting::notice(self.front.framing, Reason::ServerFull, &retry_after());
+            let _ = stream.try_write(&notice);
+        }
+        self.reserve = reserve();
+        sleep(self.rest).await;
+        self.rest = (self.rest * 2).min(REST.1);
+    }
+}
+
+fn reserve() -> Option<File> {
+    File::open("/dev/null").ok()
+}
+
+fn is_exhaustion(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
+    )
+}
+
+/// Spread over two seconds, so that those who were turned away together do not return together.
+fn retry_after() -> Value {
+    let mut byte = [0];
+    // Without randomness they come back at the same time; no harm beyond that.
+    let _ = getrandom::fill(&mut byte);
+    json!({ "retry_after_ms": 1000 + u64::from(byte[0]) * 8 })
+}
+
+/// Sets what all accepted sockets inherit from the listening one.
+pub fn configure(listener: &TcpListener, client: &config::Client) -> io::Result<()> {
+    let socket = SockRef::from(listener);
+    socket.set_tcp_nodelay(true)?;
+    socket.set_send_buffer_size(client.send_buffer)?;
+    socket.set_recv_buffer_size(client.receive_buffer)?;
+    socket.set_tcp_user_timeout(Some(client.user_timeout))?;
+    socket.set_keepalive(true)?;
+    socket.set_tcp_keepalive(
+        &TcpKeepalive::new()
+            .with_time(client.keepalive_idle)
+            .with_interval(client.keepalive_interval)
+            .with_retries(client.keepalive_probes),
+    )
+}

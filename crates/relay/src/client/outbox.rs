@@ -1,0 +1,316 @@
+//! What is on its way back to a client.
+//!
+//! Replies are written by whoever brings them, as far as the socket takes them at once; only the
+//! rest waits here, for the client's own task. Nothing waits for a client: when the outbox is full,
+//! the client is closed as a slow reader.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, IoSlice};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use pulsegate_protocol::{FrameFault, Framing};
+use rustix::io::ioctl_fionread;
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
+
+/// The bytes that a client's socket would not take yet.
+#[derive(Debug)]
+pub struct Outbox {
+    framing: Framing,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    /// Gone once the client has parted.
+    socket: Option<OwnedWriteHalf>,
+    waiting: BytesMut,
+    /// When each frame that still waits was posted, and how many waiting bytes end with it.
+    posted: VecDeque<(Duration, usize)>,
+    /// Whether replies are kept until they are handed over.
+    held_back: bool,
+    /// Whether what waits is to go out as soon as the socket takes it.
+    due: bool,
+}
+
+/// What became of a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Posted {
+    /// It is with the kernel, or held back on purpose.
+    Sent,
+    /// Some of it waits: the client's task has to be woken.
+    Waits,
+    /// There is no room for it: the client does not read.
+    Full,
+    /// The client has parted, or its connection broke.
+    Gone,
+    /// It is longer than a frame may be.
+    TooLarge(FrameFault),
+}
+
+impl Outbox {
+    /// An empty outbox before a socket.
+    pub fn new(framing: Framing, socket: OwnedWriteHalf) -> Self {
+        let inner = Inner {
+            socket: Some(socket),
+            waiting: BytesMut::new(),
+            posted: VecDeque::new(),
+            held_back: false,
+            due: false,
+        };
+        Self { framing, inner: Mutex::new(inner) }
+    }
+
+    /// Sends one frame with this body, or keeps what the socket does not take. At most `limit`
+    /// bytes wait; a single frame always fits into an empty outbox.
+    pub fn post(&self, body: &[u8], now: Duration, limit: usize) -> Posted {
+        let header = match self.framing.header(body.len()) {
+            Ok(header) => header,
+            Err(fault) => return Posted::TooLarge(fault),
+        };
+        let frame = [&header[..], body, self.framing.trailer()];
+        match self.lock().post(frame, now, limit) {
+            Ok(posted) => posted,
+            Err(_) => Posted::Gone,
+        }
+    }
+
+    /// Writes what is due, as far as the socket takes it.
+    pub fn flush(&self) -> io::Result<()> {
+        self.lock().write()
+    }
+
+    /// Whether the client's task has to write when the socket takes more.
+    pub fn waits(&self) -> bool {
+        let inner = self.lock();
+        inner.due && !inner.waiting.is_empty()
+    }
+
+    /// Since when the oldest byte that is due waits for the socket.
+    pub fn waits_since(&self) -> Option<Duration> {
+        let inner = self.lock();
+        inner.posted.front().filter(|_| inner.due).map(|(at, _)| *at)
+    }
+
+    /// Holds replies back from now on.
+    pub fn hold_back(&self) {
+        self.lock().held_back = true;
+    }
+
+    /// Ends the holding back, and hands over.
+    pub fn release(&self, now: Duration) {
+        self.lock().held_back = false;
+        self.hand_over(now);
+    }
+
+    /// Has the client's task, which must be woken, send what was held back.
+    pub fn hand_over(&self, now: Duration) {
+        self.lock().make_due(now);
+    }
+
+    /// How many bytes the client sent that nobody read yet.
+    pub fn unread_bytes(&self) -> u64 {
+        let inner = self.lock();
+        inner.socket.as_ref().map_or(0, |socket| {
+            let stream: &TcpStream = socket.as_ref();
+            ioctl_fionread(stream).unwrap_or(0)
+        })
+    }
+
+    /// Takes the socket and what waits: nothing is sent through this outbox any more.
+    pub fn close(&self) -> Option<(OwnedWriteHalf, BytesMut)> {
+        let mut inner = self.lock();
+        let socket = inner.socket.take()?;
+        Some((socket, std::mem::take(&mut inner.waiting)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn post(&mut self, mut frame: [&[u8]; 3], now: Duration, limit: usize) -> io::Result<Posted> {
+        if self.socket.is_none() {
+            return Ok(Posted::Gone);
+        }
+        if self.waiting.is_empty() && !self.held_back {
+            let written = self.write_now(&frame)?;
+            skip(&mut frame, written);
+            self.due = true;
+        }
+        let length: usize = frame.iter().map(|part| part.len()).sum();
+        if length == 0 {
+            return Ok(Posted::Sent);
+        }
+        if self.is_over(limit, length) && self.held_back && !self.due {
+            self.make_due(now);
+            self.write()?;
+        }
+        if self.is_over(limit, length) {
+            return Ok(Posted::Full);
+        }
+        frame.iter().for_each(|part| self.waiting.extend_from_slice(part));
+        self.posted.push_back((now, length));
+        Ok(if self.due { Posted::Waits } else { Posted::Sent })
+    }
+
+    fn is_over(&self, limit: usize, length: usize) -> bool {
+        !self.waiting.is_empty() && self.waiting.len() + length > limit
+    }
+
+    /// What waited on purpose waits for the socket from now on.
+    fn make_due(&mut self, now: Duration) {
+        if !self.due {
+            self.due = true;
+            self.posted.iter_mut().for_each(|(at, _)| *at = now);
+        }
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        while self.due && !self.waiting.is_empty() {
+            let waiting = self.waiting.split();
+            let written = self.write_now(&[&waiting])?;
+            self.waiting = waiting;
+            if written == 0 {
+                return Ok(());
+            }
+            self.advance(written);
+        }
+        self.due = self.due && !self.held_back;
+        Ok(())
+    }
+
+    fn advance(&mut self, mut written: usize) {
+        self.waiting.advance(written);
+        while let Some((_, left)) = self.posted.front_mut() {
+            if *left > written {
+                *left -= written;
+                break;
+            }
+            written -= *left;
+            self.posted.pop_front();
+        }
+        if self.waiting.is_empty() {
+            // Clients are idle most of the time; an idle one keeps no buffer.
+            self.waiting = BytesMut::new();
+            self.posted = VecDeque::new();
+        }
+    }
+
+    /// How many bytes the socket took at once.
+    fn write_now(&self, parts: &[&[u8]]) -> io::Result<usize> {
+        let Some(socket) = &self.socket else { return Ok(0) };
+        let mut slices = [IoSlice::new(&[]); 3];
+        for (slice, part) in slices.iter_mut().zip(parts) {
+            *slice = IoSlice::new(part);
+        }
+        match socket.try_write_vectored(&slices) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
+            written => written,
+        }
+    }
+}
+
+fn skip(parts: &mut [&[u8]; 3], mut written: usize) {
+    for part in parts {
+        let taken = written.min(part.len());
+        *part = &part[taken..];
+        written -= taken;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const LIMIT: usize = 64 * 1024;
+
+    async fn outbox_and_client() -> (Outbox, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (socket, _) = listener.accept().await.unwrap();
+        let (_, socket) = socket.into_split();
+        (Outbox::new(Framing::DEFAULT, socket), client)
+    }
+
+    fn fill(outbox: &Outbox) -> Posted {
+        for second in 0..10_000 {
+            let posted = outbox.post(&[7; 4000], Duration::from_secs(second), LIMIT);
+            if posted != Posted::Sent && posted != Posted::Waits {
+                return posted;
+            }
+        }
+        panic!("it never filled up");
+    }
+
+    #[tokio::test]
+    async fn a_frame_goes_out_at_once_when_the_socket_takes_it() {
+        let (outbox, mut client) = outbox_and_client().await;
+        assert_eq!(outbox.post(b"hello", Duration::ZERO, LIMIT), Posted::Sent);
+        let mut frame = [0; 9];
+        client.read_exact(&mut frame).await.unwrap();
+        assert_eq!(&frame, b"\0\0\0\x05hello");
+        assert!(!outbox.waits());
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_fills_its_outbox_and_no_more() {
+        let (outbox, _client) = outbox_and_client().await;
+        assert_eq!(fill(&outbox), Posted::Full);
+        assert!(outbox.waits());
+        assert!(outbox.waits_since().is_some());
+        let (_socket, waiting) = outbox.close().unwrap();
+        assert!(waiting.len() <= LIMIT);
+        assert_eq!(outbox.post(b"x", Duration::ZERO, LIMIT), Posted::Gone);
+    }
+
+    #[tokio::test]
+    async fn the_oldest_waiting_frame_gives_the_age() {
+        let (outbox, mut client) = outbox_and_client().await;
+        fill(&outbox);
+        let before = outbox.waits_since().unwrap();
+        let mut sink = vec![0; 8 * 1024 * 1024];
+        while outbox.waits_since() == Some(before) {
+            let _ = client.read(&mut sink).await.unwrap();
+            outbox.flush().unwrap();
+        }
+        assert!(outbox.waits_since().is_none_or(|since| since > before));
+    }
+
+    #[tokio::test]
+    async fn what_is_held_back_goes_out_when_it_is_handed_over() {
+        let (outbox, mut client) = outbox_and_client().await;
+        outbox.hold_back();
+        assert_eq!(outbox.post(b"one", Duration::ZERO, LIMIT), Posted::Sent);
+        assert_eq!(outbox.post(b"two", Duration::ZERO, LIMIT), Posted::Sent);
+        assert!(!outbox.waits());
+
+        outbox.hand_over(Duration::from_secs(5));
+        assert_eq!(outbox.waits_since(), Some(Duration::from_secs(5)));
+        outbox.flush().unwrap();
+        let mut frames = [0; 14];
+        client.read_exact(&mut frames).await.unwrap();
+        assert_eq!(&frames, b"\0\0\0\x03one\0\0\0\x03two");
+
+        assert_eq!(outbox.post(b"three", Duration::ZERO, LIMIT), Posted::Sent);
+        outbox.release(Duration::ZERO);
+        outbox.flush().unwrap();
+        assert_eq!(client.read(&mut [0; 20]).await.unwrap(), 9);
+    }
+
+    #[tokio::test]
+    async fn more_than_half_an_outbox_held_back_is_no_reason_to_close() {
+        let (outbox, mut client) = outbox_and_client().await;
+        outbox.hold_back();
+        for _ in 0..40 {
+            assert_ne!(outbox.post(&[1; 4000], Duration::ZERO, LIMIT), Posted::Full);
+        }
+        assert!(client.read(&mut [0; 100]).await.unwrap() > 0);
+    }
+}

@@ -1,0 +1,77 @@
+//! How a connection ends so that the client can still read why.
+//!
+//! `close()` with input that nobody read makes the kernel answer with a reset, and the client may
+//! lose the reason that was just sent. So: send, shut down our direction, read on for a moment, and
+//! only then close. A client that does not read is the exception: a reset frees the kernel's buffer
+//! at once.
+
+use std::time::Duration;
+
+use pulsegate_protocol::reason::close_notice;
+use pulsegate_protocol::{Framing, Reason};
+use serde_json::Value;
+use socket2::SockRef;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::time::timeout;
+
+use super::Client;
+
+/// How long the last bytes may take to go out, and then how long is listened.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How many bytes are read and thrown away at the most.
+const DRAIN: usize = 64 * 1024;
+
+/// Parts with a client whose session has ended.
+pub async fn part(
+    client: &Client,
+    reader: Option<OwnedReadHalf>,
+    reason: Reason,
+    details: &Value,
+    framing: Framing,
+    notices: bool,
+) {
+    let Some((mut socket, mut last)) = client.outbox.close() else { return };
+    if reason == Reason::SlowReader {
+        reset(socket.as_ref());
+        return;
+    }
+    if notices {
+        last.extend_from_slice(&notice(framing, reason, details));
+    }
+    // A client that is gone, or does not take its last bytes, does not get them.
+    let _ = timeout(PATIENCE, send(&mut socket, &last)).await;
+    if let Some(reader) = reader {
+        let _ = timeout(PATIENCE, drain(reader)).await;
+    }
+}
+
+/// The frame that tells a client why it is closed; empty where nothing but the game's bytes may be
+/// sent.
+pub fn notice(framing: Framing, reason: Reason, details: &Value) -> Vec<u8> {
+    if framing == Framing::Raw {
+        return Vec::new();
+    }
+    let body = close_notice(reason, details.clone());
+    let Ok(header) = framing.header(body.len()) else { return Vec::new() };
+    [&header, &body[..], framing.trailer()].concat()
+}
+
+async fn send(socket: &mut OwnedWriteHalf, bytes: &[u8]) -> std::io::Result<()> {
+    socket.write_all(bytes).await?;
+    socket.shutdown().await
+}
+
+/// Reads until the peer has closed its side as well.
+pub async fn drain(reader: impl tokio::io::AsyncRead + Unpin) {
+    let mut rest = reader.take(DRAIN as u64);
+    let mut buffer = [0; 1024];
+    while matches!(rest.read(&mut buffer).await, Ok(read) if read > 0) {}
+}
+
+fn reset(socket: &TcpStream) {
+    // Without it the kernel keeps trying to deliver what the client does not read.
+    let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));
+}

@@ -1,0 +1,221 @@
+//! `pulsegate run`: the relay.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use miette::{Diagnostic, IntoDiagnostic};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::admin::View;
+use crate::config::{Config, LogicAddress, Override};
+use crate::relay::{Listeners, Relay};
+use crate::reload::{self, Origin};
+use crate::{log, service};
+
+/// Where things are, if not where the configuration says.
+#[derive(Debug, Default, Args)]
+pub struct RunArgs {
+    /// The configuration file; without one, everything has its default
+    #[arg(long, value_name = "FILE", env = "PULSEGATE_CONFIG")]
+    config: Option<PathBuf>,
+    /// Where clients connect [default: 127.0.0.1:14000]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Where the logic server is: host:port, unix:/path, or the built-in `echo` or `arena` [default: echo]
+    #[arg(long, value_name = "ADDR")]
+    logic: Option<String>,
+    /// Where the journal is, or `off` [default: data]
+    #[arg(long, value_name = "DIR")]
+    journal: Option<String>,
+    /// Where the admin and metrics port is, or `off` [default: 127.0.0.1:14080]
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<String>,
+}
+
+impl RunArgs {
+    fn origin(self) -> Origin {
+        let overrides = [
+            ("client.listen", self.listen, "--listen"),
+            ("logic.address", self.logic, "--logic"),
+            ("journal.dir", self.journal, "--journal"),
+            ("admin.listen", self.admin, "--admin"),
+        ];
+        let overrides = overrides
+            .into_iter()
+            .filter_map(|(key, value, origin)| value.map(|value| Override { key, value, origin }));
+        Origin { overrides: overrides.collect(), file: self.config }
+    }
+}
+
+/// What keeps a relay from starting.
+#[derive(Debug, Error, Diagnostic)]
+enum CannotStart {
+    #[error("cannot listen on {address} for {whom}: {error}")]
+    #[diagnostic(help("is another relay running there? choose another address with {option}"))]
+    Listen { whom: &'static str, address: SocketAddr, option: &'static str, error: io::Error },
+    #[error(
+        "needs {needed} files (limits.sessions = {sessions}), and only {limit} may be open here"
+    )]
+    #[diagnostic(help(
+        "set LimitNOFILE={needed} (systemd), run `ulimit -n {needed}`, or lower limits.sessions"
+    ))]
+    Files { needed: u64, sessions: u64, limit: u64 },
+    #[error("needs up to {needed}, and limits.memory allows {limit}")]
+    #[diagnostic(help(
+        "raise limits.memory, or lower limits.sessions, limits.outbox or the socket buffers"
+    ))]
+    Memory { needed: bytesize::ByteSize, limit: bytesize::ByteSize },
+}
+
+/// Runs a relay until SIGTERM or SIGINT; a second one ends it at once.
+///
+/// # Errors
+/// What keeps it from starting. What ends it later is in the log.
+pub fn run(args: RunArgs) -> miette::Result<ExitCode> {
+    let origin = args.origin();
+    let config = origin.load()?;
+    let _log = log::start(config.log.level, config.log.format);
+    check_needs(&config)?;
+    super::runtime()?.block_on(serve(config, origin))
+}
+
+async fn serve(config: Config, origin: Origin) -> miette::Result<ExitCode> {
+    let listeners = Listeners {
+        clients: bind("clients", config.client.listen, "--listen").await?,
+        admin: match config.admin.listen {
+            Some(address) => Some(bind("operators", address, "--admin").await?),
+            None => None,
+        },
+    };
+    let with_defaults = origin.file.is_none() && origin.overrides.is_empty();
+    let relay = Relay::new(config, listeners).await.into_diagnostic()?;
+    let view = relay.view();
+    announce(&view, with_defaults);
+
+    let shutdown = CancellationToken::new();
+    // These end with the process.
+    tokio::spawn(obey_signals(shutdown.clone()));
+    tokio::spawn(reload_on_demand(origin, Arc::clone(&view)));
+    tokio::spawn(service::feed_watchdog(view, shutdown.clone()));
+    service::ready();
+    Ok(match relay.run(shutdown).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error!(%error, "the relay ends");
+            ExitCode::FAILURE
+        }
+    })
+}
+
+async fn bind(
+    whom: &'static str,
+    address: SocketAddr,
+    option: &'static str,
+) -> Result<TcpListener, CannotStart> {
+    TcpListener::bind(address).await.map_err(|error| CannotStart::Listen {
+        whom,
+        address,
+        option,
+        error,
+    })
+}
+
+/// Raises the limit of open files as far as it may be, and compares limits with needs.
+fn check_needs(config: &Config) -> Result<(), CannotStart> {
+    let needs = config.needs();
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        warn!(%error, "the limit of open files could not be raised");
+    }
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    if needs.files() > limit {
+        let (needed, sessions) = (needs.files(), needs.sessions);
+        return Err(CannotStart::Files { needed, sessions, limit });
+    }
+    match config.limits.memory {
+        Some(limit) if needs.memory() > limit as u64 => Err(CannotStart::Memory {
+            needed: bytesize::ByteSize(needs.memory()),
+            limit: bytesize::ByteSize(limit as u64),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Says that the relay runs, and on a terminal what to try next.
+fn announce(view: &View, with_defaults: bool) {
+    let config = view.front.config.load();
+    let needs = config.needs();
+    info!(
+        clients = %config.client.listen,
+        logic = %view.logic,
+        lineage = view.lineage,
+        epoch = view.epoch,
+        memory_at_most = %bytesize::ByteSize(needs.memory()),
+        files_at_most = needs.files(),
+        "relay runs"
+    );
+    if with_defaults {
+        println!("{}", what_to_try(&config));
+    }
+}
+
+fn what_to_try(config: &Config) -> String {
+    let clients = config.client.listen;
+    let logic = match &config.logic.address {
+        LogicAddress::Echo => "built-in echo server: each packet comes back".to_owned(),
+        other => other.to_string(),
+    };
+    let journal =
+        config.journal.dir.as_ref().map_or("off".into(), |dir| format!("{}/", dir.display()));
+    let admin = config.admin.listen.map_or("off".into(), |address| format!("http://{address}"));
+    format!(
+        "
+  Pulsegate runs.  Clients {clients} · Logic: {logic}
+                   Journal {journal} · Admin {admin}
+
+  Try, in another terminal:
+    pulsegate bots {clients} --count 100 --duration 10s     simulated clients
+    curl {admin}/api/sessions                  who is here
+    pulsegate journal cat data                                every tick, read back
+    python3 examples/client.py                                a client in twenty lines
+
+  Your own game:     pulsegate run --logic 127.0.0.1:14001    (see README, \"Your own game\")
+  All settings:      pulsegate config default > relay.toml; pulsegate run --config relay.toml
+  Stop with Ctrl-C.
+"
+    )
+}
+
+async fn obey_signals(shutdown: CancellationToken) -> io::Result<()> {
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    for again in [false, true] {
+        let name = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        if again {
+            warn!(signal = name, "stopping at once");
+            std::process::exit(130);
+        }
+        info!(signal = name, "stopping; once more to stop at once");
+        service::stopping();
+        shutdown.cancel();
+    }
+    Ok(())
+}
+
+async fn reload_on_demand(origin: Origin, view: Arc<View>) {
+    if let Err(error) = reload::watch(origin, view).await {
+        warn!(%error, "the configuration cannot be reloaded while running");
+    }
+}

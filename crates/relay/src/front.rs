@@ -1,0 +1,114 @@
+//! What every client's task shares.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+use arc_swap::ArcSwap;
+use pulsegate_protocol::heartbeat::Recognition;
+use pulsegate_protocol::{Framing, Reason};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::admin::metrics::Metrics;
+use crate::client::Client;
+use crate::client::allowance::Rate;
+use crate::client::outbox::Posted;
+use crate::config::Config;
+use crate::session::roster::Roster;
+use crate::tick::clock::Clock;
+use crate::tick::driver::Beat;
+use crate::tick::intake::Intake;
+
+/// The side of the relay that clients see.
+#[derive(Debug)]
+pub struct Front {
+    /// The configuration in force.
+    pub config: Arc<ArcSwap<Config>>,
+    /// How bytes become frames; fixed for the life of the process.
+    pub framing: Framing,
+    /// The relay's time.
+    pub clock: Arc<Clock>,
+    /// Where frames go.
+    pub intake: Arc<Intake>,
+    /// Who is here.
+    pub roster: Arc<Roster>,
+    /// The beat.
+    pub beat: Arc<Beat>,
+    /// The last tick that logic answered.
+    pub answered: watch::Receiver<u64>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Whether logic was away for longer than `max_outage`.
+    pub logic_is_lost: AtomicBool,
+    /// The id of the session that was let in last.
+    pub last_session: AtomicU64,
+}
+
+impl Front {
+    /// The id for a new session.
+    pub fn next_session(&self) -> u64 {
+        self.last_session.fetch_add(1, Relaxed) + 1
+    }
+
+    /// Why a client from this address is not let in, if it is not.
+    pub fn turns_away(&self, address: IpAddr) -> Option<Reason> {
+        let limits = &self.config.load().limits;
+        if self.logic_is_lost.load(Relaxed) {
+            Some(Reason::LogicAway)
+        } else if self.roster.len() >= limits.sessions {
+            Some(Reason::ServerFull)
+        } else if limits
+            .sessions_per_address
+            .is_some_and(|limit| self.roster.len_of(address) >= limit)
+        {
+            Some(Reason::AddressFull)
+        } else {
+            None
+        }
+    }
+
+    /// Ends a session, unless it has ended.
+    pub fn end(&self, client: &Arc<Client>, reason: Reason, details: Value) {
+        let keep = self.config.load().liveness.departed;
+        self.roster.end(client, reason, details, keep);
+    }
+
+    /// Sends a client one frame; closes it if it does not read.
+    pub fn post(&self, client: &Arc<Client>, body: &[u8]) {
+        let limit = self.config.load().limits.outbox;
+        match client.outbox.post(body, self.clock.listened(), limit) {
+            Posted::Sent => self.sent(client, body),
+            Posted::Waits => {
+                self.sent(client, body);
+                client.wake();
+            }
+            Posted::Full => self.end(client, Reason::SlowReader, json!({ "outbox": limit })),
+            Posted::Gone => self.metrics.reply_dropped("gone"),
+            Posted::TooLarge(_) => self.metrics.reply_dropped("too_large"),
+        }
+    }
+
+    fn sent(&self, client: &Client, body: &[u8]) {
+        client.figures.frame_sent(body.len());
+        self.metrics.frames_out.inc();
+        self.metrics.bytes_out.inc_by(body.len() as u64);
+    }
+
+    /// What a body is, by the configuration.
+    pub fn recognise(&self, body: &[u8]) -> Recognition {
+        if self.framing == Framing::Raw {
+            return Recognition::Packet;
+        }
+        self.config.load().heartbeat.matches.recognise(body)
+    }
+
+    /// How much a client may send.
+    pub fn rate(&self) -> Rate {
+        let limits = &self.config.load().limits;
+        Rate {
+            bytes: Some(limits.bytes_per_second as u64),
+            frames: Some(limits.frames_per_second.into()),
+        }
+    }
+}

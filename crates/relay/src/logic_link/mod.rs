@@ -1,0 +1,224 @@
+//! ⑤ The link to the logic server: ticks out, answers back.
+//!
+//! - [`stream`]: TCP or a Unix socket
+//! - [`handshake`]: who is there, and where to resume
+//! - [`source`]: the ticks, from memory or from the journal
+//! - [`exchange`]: ticks out and answers in, until the link breaks
+//! - [`replies`]: an answer → the clients' outboxes
+
+pub mod exchange;
+pub mod handshake;
+pub mod replies;
+pub mod source;
+pub mod stream;
+
+use std::io;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use pulsegate_protocol::Reason;
+use pulsegate_protocol::proto::{Goodbye, goodbye::Code};
+use serde_json::Value;
+use thiserror::Error;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::front::Front;
+use source::{Source, SourceError};
+use stream::{Incoming, LogicAddress, Outgoing};
+
+/// From which to which delay a failed connection is tried again, each with jitter.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+
+/// A link that held for so long was a good one: the next failure begins with the shortest delay.
+const STABLE: Duration = Duration::from_secs(10);
+
+/// How the link is, for whoever asks.
+#[derive(Debug, Clone, Default)]
+pub struct Status {
+    /// The logic server's name, while it is connected.
+    pub connected: Option<String>,
+    /// Why the last link ended, or could not be made.
+    pub trouble: Option<String>,
+}
+
+/// Why a link ended.
+#[derive(Debug, Error)]
+pub enum LinkError {
+    /// No connection could be made.
+    #[error("cannot connect to {address}: {error}")]
+    Connect {
+        /// Where to.
+        address: LogicAddress,
+        /// What the kernel said.
+        error: io::Error,
+    },
+    /// The connection broke.
+    #[error("the connection broke: {0}")]
+    Io(#[from] io::Error),
+    /// The logic server closed the connection without a word.
+    #[error("the logic server closed the connection")]
+    Closed,
+    /// Nothing came for `logic.timeout`.
+    #[error("the logic server said nothing for {0:?} (logic.timeout)")]
+    Silent(Duration),
+    /// It sent what it must not send.
+    #[error("the logic server broke the protocol: {0}")]
+    Protocol(String),
+    /// It ended the link with a reason.
+    #[error("the logic server said goodbye ({}): {text}", code.as_str_name())]
+    Goodbye {
+        /// Its code.
+        code: Code,
+        /// Its words.
+        text: String,
+    },
+    /// It wants ticks that are not to be had.
+    #[error(transparent)]
+    Resume(#[from] handshake::CannotResume),
+    /// The journal could not be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+}
+
+/// What the logic server is told at the end, if it is still there to listen.
+fn goodbye_for(result: &Result<(), LinkError>) -> Option<Goodbye> {
+    let (code, text) = match result {
+        Ok(()) => (Code::Shutdown, "the relay stops".to_owned()),
+        Err(error @ LinkError::Protocol(_)) => (Code::Protocol, error.to_string()),
+        Err(error @ LinkError::Source(_)) => (Code::Behind, error.to_string()),
+        Err(LinkError::Resume(error)) => (error.code(), error.to_string()),
+        Err(_) => return None,
+    };
+    Some(Goodbye { code: code.into(), text })
+}
+
+/// The link's task and what it shares.
+#[derive(Debug)]
+pub struct LogicLink {
+    /// Where the logic server is.
+    pub address: LogicAddress,
+    /// What clients see.
+    pub front: Arc<Front>,
+    /// Where the ticks come from.
+    pub source: Source,
+    /// Where answers go.
+    pub replies: replies::Replies,
+    /// Who this relay is.
+    pub identity: handshake::Identity,
+    /// How the link is.
+    pub status: Arc<Mutex<Status>>,
+}
+
+impl LogicLink {
+    /// Keeps a link, until `stop`; then sees the last ticks answered and says goodbye.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut away_since = Instant::now();
+        let mut delays = backoff();
+        loop {
+            let began = Instant::now();
+            let error = match self.link_once(&stop).await {
+                Ok(()) => return,
+                Err(error) => error,
+            };
+            if self.lost_link(&error) {
+                away_since = Instant::now();
+                if began.elapsed() > STABLE {
+                    delays = backoff();
+                }
+            }
+            self.give_up_on_clients(away_since);
+            let delay = delays.next().unwrap_or(BACKOFF.1);
+            tokio::select! {
+                () = sleep(delay) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    async fn link_once(&mut self, stop: &CancellationToken) -> Result<(), LinkError> {
+        let timeout = self.front.config.load().logic.timeout;
+        let (mut incoming, mut out) = tokio::select! {
+            connected = stream::connect(&self.address, timeout) => connected.map_err(|error| {
+                LinkError::Connect { address: self.address.clone(), error }
+            })?,
+            () = stop.cancelled() => return Ok(()),
+        };
+        let result = self.converse(&mut incoming, &mut out, timeout, stop).await;
+        if let Some(goodbye) = goodbye_for(&result) {
+            out.say_goodbye(goodbye).await;
+        }
+        result
+    }
+
+    async fn converse(
+        &mut self,
+        incoming: &mut Incoming,
+        out: &mut Outgoing,
+        timeout: Duration,
+        stop: &CancellationToken,
+    ) -> Result<(), LinkError> {
+        let pace = self.front.beat.pace();
+        let snapshot_every = self.front.config.load().logic.snapshot_every.unwrap_or(0);
+        let hello = self.identity.hello(pace, snapshot_every);
+        let welcome =
+            handshake::greet(incoming, out, &hello, &self.identity.secret, timeout).await?;
+        let met =
+            handshake::resume(welcome, &self.identity, &mut self.source, &self.replies).await?;
+        self.connected(&met.name);
+        exchange::run(met, incoming, out, &mut self.source, &self.replies, timeout, stop).await
+    }
+
+    fn connected(&self, name: &str) {
+        info!(logic = name, address = %self.address, "logic server connected");
+        *self.status() = Status { connected: Some(name.to_owned()), trouble: None };
+        self.front.logic_is_lost.store(false, Ordering::Relaxed);
+        self.front.metrics.link_up.set(1);
+        self.front.metrics.links.inc();
+        self.front.beat.set_linked(true);
+    }
+
+    /// Notes why a link ended; `true` if there was one.
+    fn lost_link(&self, error: &LinkError) -> bool {
+        self.front.beat.set_linked(false);
+        self.front.metrics.link_up.set(0);
+        let mut status = self.status();
+        let had_one = status.connected.take().is_some();
+        let text = error.to_string();
+        // A server that stays away is one line, not one for each attempt.
+        if had_one || status.trouble.as_deref() != Some(&text) {
+            warn!(address = %self.address, error = %text, "logic server is away; ticks wait in the journal");
+        }
+        status.trouble = Some(text);
+        had_one
+    }
+
+    fn give_up_on_clients(&self, away_since: Instant) {
+        let max_outage = self.front.config.load().logic.max_outage;
+        if away_since.elapsed() < max_outage {
+            return;
+        }
+        if !self.front.logic_is_lost.swap(true, Ordering::Relaxed) {
+            warn!(?max_outage, "logic server is away for too long; clients are closed");
+        }
+        for client in self.front.roster.all() {
+            self.front.end(&client, Reason::LogicAway, Value::Null);
+        }
+    }
+
+    fn status(&self) -> std::sync::MutexGuard<'_, Status> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn backoff() -> backon::ExponentialBackoff {
+    ExponentialBuilder::new()
+        .with_min_delay(BACKOFF.0)
+        .with_max_delay(BACKOFF.1)
+        .without_max_times()
+        .with_jitter()
+        .build()
+}

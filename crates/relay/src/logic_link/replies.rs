@@ -1,0 +1,161 @@
+//! An answer → the clients' outboxes, and the journal.
+//!
+//! Replies to a tick that was answered before are dropped: a logic server that rebuilds its state
+//! from old ticks sends nobody anything twice.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use bytes::Bytes;
+use prost::Message;
+use pulsegate_protocol::Reason;
+use pulsegate_protocol::proto::{Done, Push, Reply, reply::To};
+use serde_json::Value;
+use tokio::sync::{mpsc, watch};
+use tracing::warn;
+
+use crate::front::Front;
+use crate::recorder::Entry;
+use crate::tick::pace;
+
+/// How often, in ticks, the journal is told that logic will not ask for the answered ones again.
+const KEEP_EVERY: u64 = 256;
+
+/// The way of an answer.
+#[derive(Debug)]
+pub struct Replies {
+    front: Arc<Front>,
+    recorder: mpsc::Sender<Entry>,
+    answered: watch::Sender<u64>,
+    /// What comes before this tick is answered comes from a rebuild, and was sent before.
+    rebuilt_until: AtomicU64,
+    /// Whether logic keeps no state, and so never needs a tick again that it answered.
+    stateless: AtomicBool,
+}
+
+impl Replies {
+    /// `answered` holds the last tick that was ever answered.
+    pub fn new(
+        front: Arc<Front>,
+        recorder: mpsc::Sender<Entry>,
+        answered: watch::Sender<u64>,
+    ) -> Self {
+        Self {
+            front,
+            recorder,
+            answered,
+            rebuilt_until: AtomicU64::new(0),
+            stateless: AtomicBool::new(false),
+        }
+    }
+
+    /// The last tick that was ever answered.
+    pub fn answered(&self) -> u64 {
+        *self.answered.borrow()
+    }
+
+    /// The logic server keeps no state.
+    pub fn logic_is_stateless(&self) {
+        self.stateless.store(true, Relaxed);
+        self.rebuilt_until.store(0, Relaxed);
+    }
+
+    /// The logic server holds the state after this tick, whether its answer came or not.
+    pub fn logic_has_applied(&self, tick: u64) {
+        self.stateless.store(false, Relaxed);
+        self.rebuilt_until.store(0, Relaxed);
+        self.advance(tick);
+    }
+
+    /// The logic server rebuilds its state: up to here nothing new comes of it.
+    pub fn logic_rebuilds(&self) {
+        self.stateless.store(false, Relaxed);
+        self.rebuilt_until.store(self.answered(), Relaxed);
+    }
+
+    /// Takes the answer to a tick; `recorded` are the bytes that it came in.
+    pub async fn done(&self, done: Done, recorded: Option<Bytes>) {
+        self.front.metrics.logic_busy(Duration::from_nanos(done.busy_ns));
+        if done.tick <= self.answered() {
+            self.drop_replies("answered_before", &done.replies);
+            return;
+        }
+        self.deliver(&done.replies);
+        self.close(&done.close);
+        self.advance(done.tick);
+        if let Some(wish) = &done.pace {
+            match pace::from_proto(wish) {
+                Some(strategy) => self.front.beat.set_pace(strategy, "logic"),
+                None => warn!(tick = done.tick, "logic asked for a pace that cannot be kept"),
+            }
+        }
+        let bytes = recorded.unwrap_or_else(|| done.encode_to_vec().into());
+        let snapshot = done.snapshot.is_some();
+        self.record(Entry::Answer { tick: done.tick, bytes, snapshot }).await;
+        if snapshot || (self.stateless.load(Relaxed) && done.tick.is_multiple_of(KEEP_EVERY)) {
+            self.record(Entry::KeepFrom(done.tick + 1)).await;
+        }
+    }
+
+    /// Takes what logic sends between two answers.
+    pub async fn push(&self, push: Push, recorded: Option<Bytes>) {
+        if push.applied < self.rebuilt_until.load(Relaxed) {
+            self.drop_replies("answered_before", &push.replies);
+            return;
+        }
+        self.deliver(&push.replies);
+        self.close(&push.close);
+        let bytes = recorded.unwrap_or_else(|| push.encode_to_vec().into());
+        self.record(Entry::Push(bytes)).await;
+    }
+
+    fn deliver(&self, replies: &[Reply]) {
+        for reply in replies {
+            match &reply.to {
+                Some(To::Session(id)) => self.deliver_to(*id, &reply.payload),
+                Some(To::Several(sessions)) => {
+                    sessions.ids.iter().for_each(|id| self.deliver_to(*id, &reply.payload));
+                }
+                Some(To::All(_)) => {
+                    for client in self.front.roster.all() {
+                        self.front.post(&client, &reply.payload);
+                    }
+                }
+                None => self.front.metrics.reply_dropped("no_addressee"),
+            }
+        }
+    }
+
+    fn deliver_to(&self, id: u64, payload: &[u8]) {
+        match self.front.roster.get(id) {
+            Some(client) => self.front.post(&client, payload),
+            None => self.front.metrics.reply_dropped("gone"),
+        }
+    }
+
+    fn close(&self, ids: &[u64]) {
+        for client in ids.iter().filter_map(|id| self.front.roster.get(*id)) {
+            self.front.end(&client, Reason::Logic, Value::Null);
+        }
+    }
+
+    fn advance(&self, tick: u64) {
+        self.answered.send_if_modified(|answered| {
+            let later = tick > *answered;
+            *answered = tick.max(*answered);
+            later
+        });
+        self.front.beat.answered(self.answered(), self.front.clock.now());
+    }
+
+    fn drop_replies(&self, why: &'static str, replies: &[Reply]) {
+        replies.iter().for_each(|_| self.front.metrics.reply_dropped(why));
+    }
+
+    /// Waits for room in the journal's queue. The journal never waits for this link.
+    async fn record(&self, entry: Entry) {
+        // A journal that is gone takes the whole process with it; no need to say it here as well.
+        let _ = self.recorder.send(entry).await;
+    }
+}

@@ -1,0 +1,216 @@
+//! ④ Sealed batch → journal, on a thread of its own: it may wait for the disk, nobody else does.
+//!
+//! A tick goes on to the link when [`Writer::append`] has returned, and not before.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use pulsegate_journal::{Error, Now, Writer};
+use pulsegate_protocol::tick::{Chained, Sealed};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tracing::{error, info};
+
+use crate::admin::metrics::Metrics;
+use crate::backlog::Backlog;
+use crate::config::OnError;
+use crate::tick::clock::{Clock, wall_ns};
+use crate::tick::driver::Beat;
+use crate::tick::figures::{Timing, micros};
+
+/// How many entries may wait for the disk. Then beats are late, and the link stops reading.
+pub const QUEUE: usize = 256;
+
+/// What is to be recorded.
+#[derive(Debug)]
+pub enum Entry {
+    /// A batch.
+    Tick {
+        /// The batch.
+        sealed: Sealed,
+        /// How a tick before it went.
+        timing: Option<Timing>,
+        /// Whether it names the ticks that were lost before it.
+        ends_gap: bool,
+    },
+    /// Logic's answer to a tick.
+    Answer {
+        /// The tick.
+        tick: u64,
+        /// The bytes of its `Done`.
+        bytes: Bytes,
+        /// Whether there is a snapshot in it.
+        snapshot: bool,
+    },
+    /// The bytes of a `Push`.
+    Push(Bytes),
+    /// What logic may still need begins at this tick.
+    KeepFrom(u64),
+}
+
+/// The journal's thread.
+pub struct Recorder {
+    /// What is to be recorded.
+    pub inbox: mpsc::Receiver<Entry>,
+    /// Where; with none, ticks only get their place in the chain.
+    pub store: Store,
+    /// Where ticks go from here.
+    pub backlog: Arc<Backlog>,
+    /// Who has to know of gaps.
+    pub beat: Arc<Beat>,
+    /// What to do when the journal fails.
+    pub on_error: OnError,
+    /// The relay's time.
+    pub clock: Arc<Clock>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Where ticks are kept.
+pub enum Store {
+    /// On disk.
+    Journal(Box<Writer>),
+    /// Nowhere; the checksum of the last tick.
+    Nowhere(u32),
+}
+
+impl Recorder {
+    /// Records until nobody is left to send anything, then finishes the journal.
+    ///
+    /// # Errors
+    /// The journal's first failure, unless `on_error` says to go on.
+    pub fn run(mut self, runtime: &Handle) -> Result<(), Error> {
+        let mut due = None;
+        loop {
+            match runtime.block_on(self.next(due)) {
+                Some(Ok(entry)) => self.take(entry)?,
+                Some(Err(_)) => {}
+                None => break,
+            }
+            due = self.poll()?;
+        }
+        match self.store {
+            Store::Journal(writer) => writer.finish(),
+            Store::Nowhere(_) => Ok(()),
+        }
+    }
+
+    /// The next entry, or that the store has something to do, or that nobody is left.
+    async fn next(&mut self, due: Option<Duration>) -> Option<Result<Entry, ()>> {
+        let Some(due) = due else { return self.inbox.recv().await.map(Ok) };
+        let patience = due.saturating_sub(self.clock.now());
+        match timeout(patience, self.inbox.recv()).await {
+            Ok(entry) => entry.map(Ok),
+            Err(_) => Some(Err(())),
+        }
+    }
+
+    fn take(&mut self, entry: Entry) -> Result<(), Error> {
+        let now = self.now();
+        let result = match entry {
+            Entry::Tick { sealed, timing, ends_gap } => {
+                self.take_tick(sealed, timing.as_ref(), ends_gap, now)
+            }
+            Entry::Answer { tick, bytes, snapshot } => {
+                self.write(|writer| writer.answer(&bytes, tick, snapshot, now))
+            }
+            Entry::Push(bytes) => self.write(|writer| writer.push(&bytes, now)),
+            Entry::KeepFrom(tick) => self.write(|writer| {
+                writer.keep_from(tick);
+                Ok(())
+            }),
+        };
+        self.survive(result)
+    }
+
+    fn take_tick(
+        &mut self,
+        sealed: Sealed,
+        timing: Option<&Timing>,
+        ends_gap: bool,
+        now: Now,
+    ) -> Result<(), Error> {
+        let number = sealed.number;
+        if let Some(timing) = timing {
+            self.write(|writer| writer.timing(&record(timing), now))?;
+        }
+        let began = self.clock.now();
+        let chained = match &mut self.store {
+            Store::Nowhere(previous) => {
+                let chained = sealed.chain(*previous);
+                *previous = chained.checksum;
+                chained
+            }
+            Store::Journal(writer) => {
+                if ends_gap {
+                    writer.restart_after_failure(number, now)?;
+                }
+                writer.append(sealed, now)?
+            }
+        };
+        if ends_gap {
+            info!(tick = number, "journal goes on after a gap");
+        }
+        self.metrics.journal_failed.set(0);
+        self.metrics.journaled(chained.bytes.len(), self.clock.now().saturating_sub(began));
+        self.pass_on(chained);
+        Ok(())
+    }
+
+    fn pass_on(&self, tick: Chained) {
+        self.backlog.push(tick);
+    }
+
+    fn write(&mut self, write: impl FnOnce(&mut Writer) -> Result<(), Error>) -> Result<(), Error> {
+        match &mut self.store {
+            // What comes between a failure and the tick that ends the gap is part of the gap.
+            Store::Journal(writer) if writer.failure().is_none() => write(writer),
+            _ => Ok(()),
+        }
+    }
+
+    fn poll(&mut self) -> Result<Option<Duration>, Error> {
+        let now = self.now();
+        let Store::Journal(writer) = &mut self.store else { return Ok(None) };
+        if writer.failure().is_some() {
+            return Ok(None);
+        }
+        match writer.poll(now) {
+            Ok(due) => Ok(due),
+            Err(error) => self.survive(Err(error)).map(|()| None),
+        }
+    }
+
+    /// Makes a failure one that stops the process, or a gap.
+    fn survive(&mut self, result: Result<(), Error>) -> Result<(), Error> {
+        let Err(failure) = result else { return Ok(()) };
+        self.metrics.journal_failed.set(1);
+        if self.on_error == OnError::Stop {
+            return Err(failure);
+        }
+        // Later failures are those of ticks between the first and the end of the gap.
+        if !matches!(failure, Error::Failed { .. }) {
+            error!(error = %failure, "journal failed; ticks are lost until it can be written again");
+        }
+        self.beat.mark_gap(self.backlog.newest() + 1, failure.to_string());
+        Ok(())
+    }
+
+    fn now(&self) -> Now {
+        Now { monotonic: self.clock.now(), wall_ns: wall_ns() }
+    }
+}
+
+fn record(timing: &Timing) -> pulsegate_journal::Timing {
+    pulsegate_journal::Timing {
+        tick: timing.tick,
+        lateness_us: micros(timing.lateness),
+        work_us: micros(timing.work),
+        sleep_us: micros(timing.sleep),
+        strategy: timing.strategy.name().to_owned(),
+        items: timing.items.into(),
+        bytes: timing.bytes as u64,
+    }
+}

@@ -1,0 +1,404 @@
+//! How the parts are joined: every long-lived thread, task and queue is made in this file.
+//!
+//! The parts die together: if one ends before its time, [`run`] returns an error and the process
+//! ends with it. A client's task is no such part; it ends alone.
+
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use std::{io, thread};
+
+use arc_swap::ArcSwap;
+use pulsegate_journal::{Now, Options, Recovered, Writer};
+use pulsegate_logic::samples::{self, Sample};
+use pulsegate_protocol::Reason;
+use pulsegate_protocol::proto::{Close, item::Item};
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use crate::admin::metrics::Metrics;
+use crate::admin::{self, View};
+use crate::backlog::Backlog;
+use crate::client::listener;
+use crate::config::{Config, LogicAddress};
+use crate::front::Front;
+use crate::logic_link::handshake::Identity;
+use crate::logic_link::replies::Replies;
+use crate::logic_link::source::Source;
+use crate::logic_link::{LogicLink, Status};
+use crate::recorder::{self, Recorder, Store};
+use crate::session::roster::Roster;
+use crate::session::table::Table;
+use crate::tick::clock::{Clock, wall_ns};
+use crate::tick::driver::{Beat, Driver};
+use crate::tick::figures::TickFigures;
+use crate::tick::intake::Intake;
+
+/// Ids of sessions begin anew in each life of a relay, this far apart.
+const IDS_PER_EPOCH: u64 = 1_000_000_000_000;
+
+/// How much of the newest ticks is kept in memory beside a journal, and without one.
+const BACKLOG: usize = 8 * 1024 * 1024;
+const BACKLOG_WITHOUT_JOURNAL: usize = 64 * 1024 * 1024;
+
+/// How long the clients' last bytes may take at the end.
+const LAST_BYTES: Duration = Duration::from_secs(5);
+
+/// What the caller bound.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For clients.
+    pub clients: TcpListener,
+    /// For the operator.
+    pub admin: Option<TcpListener>,
+}
+
+/// Why a relay ended before it was told to.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The journal could not be opened or written.
+    #[error("the journal failed: {0}")]
+    Journal(#[from] pulsegate_journal::Error),
+    /// A part ended.
+    #[error("the {0} ended, and the relay cannot go on without it")]
+    Ended(&'static str),
+    /// A part panicked.
+    #[error("the {0} panicked, and the relay cannot go on without it")]
+    Panicked(&'static str),
+    /// The system refused something that is needed to begin.
+    #[error("cannot start: {what}: {error}")]
+    Start {
+        /// What it was.
+        what: &'static str,
+        /// What the kernel said.
+        error: io::Error,
+    },
+}
+
+/// A relay that has been put together, and does not run yet.
+pub struct Relay {
+    config: Arc<ArcSwap<Config>>,
+    front: Arc<Front>,
+    view: Arc<View>,
+    driver: Driver,
+    recorder: Recorder,
+    link: LogicLink,
+    sample: Option<(Sample, TcpListener)>,
+    clients: TcpListener,
+    admin: Option<TcpListener>,
+}
+
+impl Relay {
+    /// Opens the journal and joins the parts. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// A journal that cannot be opened, or is damaged.
+    pub async fn new(config: Config, listeners: Listeners) -> Result<Self, Error> {
+        let Listeners { clients, admin } = listeners;
+        let clock = Arc::new(Clock::start());
+        let metrics = Arc::new(Metrics::default());
+        let intake = Arc::new(Intake::new(config.limits.batch));
+        let figures = Arc::new(TickFigures::default());
+        let (store, recovered) = open_store(&config, &clock)?;
+        close_ghosts(&intake, &recovered);
+
+        listener::configure(&clients, &config.client)
+            .map_err(|error| Error::Start { what: "the options of the client socket", error })?;
+        let (address, sample) = logic_address(&config.logic.address).await?;
+
+        let (recording, inbox) = mpsc::channel(recorder::QUEUE);
+        let (answered, answers) = watch::channel(recovered.answered);
+        let strategy = config.tick.strategy();
+        let (beat, signals) = Beat::new(recovered.last_tick + 1, recovered.answered, strategy);
+        let journal = match &store {
+            Store::Journal(writer) => config.journal.dir.clone().zip(Some(writer.watermark())),
+            Store::Nowhere(_) => None,
+        };
+        let limit = if journal.is_some() { BACKLOG } else { BACKLOG_WITHOUT_JOURNAL };
+        let backlog = Arc::new(Backlog::new(recovered.last_tick, limit));
+        let roster =
+            Arc::new(Roster::new(Arc::clone(&intake), Arc::clone(&clock), Arc::clone(&metrics)));
+
+        let framing = config.client.framing();
+        let on_error = config.journal.on_error;
+        let identity = Identity {
+            lineage: recovered.lineage.clone(),
+            epoch: recovered.epoch,
+            secret: config.logic.secret.expose().to_owned(),
+        };
+        let config = Arc::new(ArcSwap::from_pointee(config));
+        let front = Arc::new(Front {
+            config: Arc::clone(&config),
+            framing,
+            clock: Arc::clone(&clock),
+            intake: Arc::clone(&intake),
+            roster: Arc::clone(&roster),
+            beat: Arc::clone(&beat),
+            answered: answers,
+            metrics: Arc::clone(&metrics),
+            logic_is_lost: false.into(),
+            last_session: AtomicU64::new((recovered.epoch - 1) * IDS_PER_EPOCH),
+        });
+        let status = Arc::new(Mutex::new(Status::default()));
+        let view = Arc::new(View {
+            front: Arc::clone(&front),
+            figures: Arc::clone(&figures),
+            backlog: Arc::clone(&backlog),
+            link: Arc::clone(&status),
+            logic: config.load().logic.address.clone(),
+            lineage: recovered.lineage.clone(),
+            epoch: recovered.epoch,
+            started_ns: wall_ns(),
+            stopping: CancellationToken::new(),
+        });
+        let driver = Driver {
+            beat: Arc::clone(&beat),
+            inbox: signals,
+            clock: Arc::clone(&clock),
+            intake: Arc::clone(&intake),
+            roster: Arc::clone(&roster),
+            table: Table::new(intake, roster, Arc::clone(&clock)),
+            recorder: recording.clone(),
+            config: Arc::clone(&config),
+            figures,
+            metrics: Arc::clone(&metrics),
+            lineage: recovered.lineage,
+            epoch: recovered.epoch as u32,
+        };
+        let recorder = Recorder {
+            inbox,
+            store,
+            backlog: Arc::clone(&backlog),
+            beat,
+            on_error,
+            clock,
+            metrics,
+        };
+        let link = LogicLink {
+            address,
+            front: Arc::clone(&front),
+            source: Source::new(backlog, journal),
+            replies: Replies::new(Arc::clone(&front), recording, answered),
+            identity,
+            status,
+        };
+        Ok(Self { config, front, view, driver, recorder, link, sample, clients, admin })
+    }
+
+    /// What the operator's port, and whoever reloads the configuration, sees.
+    pub fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view)
+    }
+
+    /// Where clients connect.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    pub fn client_address(&self) -> io::Result<SocketAddr> {
+        self.clients.local_addr()
+    }
+
+    /// Runs until `shutdown`, then ends in order: no new clients, a last tick, its answers, a tick
+    /// that closes everybody, the journal finished, goodbye to logic, and to each client.
+    ///
+    /// # Errors
+    /// Any part that ended before its time.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
+        let Self { config, front, view, driver, recorder, link, sample, clients, admin } = self;
+        let tasks = TaskTracker::new();
+        let (no_more_clients, last_tick_sent, end) =
+            (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
+
+        let mut parts = Parts::default();
+        let runtime = Handle::current();
+        parts.thread(JOURNAL, move || Ok(recorder.run(&runtime)?))?;
+        parts.thread(BEAT, move || {
+            driver.run();
+            Ok(())
+        })?;
+        parts.task(LINK, link.run(last_tick_sent.clone()));
+        let doors =
+            listener::run(clients, Arc::clone(&front), tasks.clone(), no_more_clients.clone());
+        parts.task(LISTENER, doors);
+        if let Some(admin) = admin {
+            parts.task("admin server", admin::serve(admin, Arc::clone(&view), end.clone()));
+        }
+        if let Some((sample, listener)) = sample {
+            let secret = config.load().logic.secret.expose().to_owned();
+            let options = pulsegate_logic::Options { secret };
+            let server = samples::run_sample(sample, listener, options, end.clone());
+            parts.task("built-in logic server", server);
+        }
+
+        parts.run_until(shutdown.cancelled()).await?;
+        info!(sessions = front.roster.len(), "stopping");
+        view.stopping.cancel();
+        no_more_clients.cancel();
+        parts.end_of(LISTENER).await?;
+        front.beat.stop();
+        parts.end_of(BEAT).await?;
+        last_tick_sent.cancel();
+        parts.end_of(LINK).await?;
+        parts.end_of(JOURNAL).await?;
+        tasks.close();
+        if timeout(LAST_BYTES, tasks.wait()).await.is_err() {
+            warn!(
+                clients = tasks.len(),
+                "clients that take their last bytes too slowly are cut off"
+            );
+        }
+        end.cancel();
+        info!("stopped");
+        Ok(())
+    }
+}
+
+fn open_store(config: &Config, clock: &Clock) -> Result<(Store, Recovered), Error> {
+    let journal = &config.journal;
+    let Some(dir) = journal.dir.clone() else {
+        warn!("journal is off: ticks are not kept, and logic cannot be rebuilt from them");
+        return Ok((Store::Nowhere(0), nothing_recovered()?));
+    };
+    let options = Options {
+        dir,
+        sync: journal.sync(),
+        segment_size: journal.segment_size as u64,
+        segment_age: journal.segment_age,
+        keep_size: journal.keep_size.map(|size| size as u64),
+        keep_age: journal.keep_age,
+    };
+    let now = Now { monotonic: clock.now(), wall_ns: wall_ns() };
+    let (writer, recovered) = Writer::open(options, now)?;
+    if let Some(repair) = &recovered.repaired {
+        warn!(
+            file = %repair.file.display(),
+            bytes = repair.bytes_cut,
+            after_tick = repair.after_tick,
+            "the last life ended within a write; its torn end was cut off"
+        );
+    }
+    Ok((Store::Journal(Box::new(writer)), recovered))
+}
+
+fn nothing_recovered() -> Result<Recovered, Error> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id).map_err(|error| Error::Start {
+        what: "a random lineage",
+        error: io::Error::other(error.to_string()),
+    })?;
+    Ok(Recovered {
+        lineage: format!("{:032x}", u128::from_be_bytes(id)),
+        epoch: 1,
+        last_tick: 0,
+        answered: 0,
+        open_sessions: Vec::new(),
+        newest_snapshot: None,
+        repaired: None,
+    })
+}
+
+/// Whoever was open when the last life ended is not open any more.
+fn close_ghosts(intake: &Intake, recovered: &Recovered) {
+    for open in &recovered.open_sessions {
+        let close = Close { session: open.session, reason: Reason::RelayCrashed.into() };
+        intake.event(Item::Close(close));
+    }
+}
+
+/// Where the link goes, and the built-in sample that is to listen there, if it is one.
+async fn logic_address(
+    address: &LogicAddress,
+) -> Result<(LogicAddress, Option<(Sample, TcpListener)>), Error> {
+    let sample = match address {
+        LogicAddress::Echo => Sample::Echo,
+        LogicAddress::Arena => Sample::Arena,
+        other => return Ok((other.clone(), None)),
+    };
+    let start = |error| Error::Start { what: "the built-in logic server", error };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(start)?;
+    let bound = listener.local_addr().map_err(start)?;
+    Ok((LogicAddress::Tcp(bound.to_string()), Some((sample, listener))))
+}
+
+const JOURNAL: &str = "journal thread";
+const BEAT: &str = "beat thread";
+const LINK: &str = "logic link";
+const LISTENER: &str = "listener";
+
+/// How long to wait for the cause, when a part ended because of another.
+const CAUSE: Duration = Duration::from_millis(200);
+
+/// The parts that must not end before their time.
+#[derive(Default)]
+struct Parts(JoinSet<(&'static str, Result<(), Error>)>);
+
+impl Parts {
+    fn task(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let task = tokio::spawn(task);
+        self.0.spawn(async move { (name, task.await.map_err(|_| Error::Panicked(name))) });
+    }
+
+    fn thread(
+        &mut self,
+        name: &'static str,
+        body: impl FnOnce() -> Result<(), Error> + Send + 'static,
+    ) -> Result<(), Error> {
+        let (done, result) = oneshot::channel();
+        thread::Builder::new()
+            .name(name.into())
+            .spawn(move || {
+                // A supervisor that is gone takes the process with it.
+                let _ = done.send(body());
+            })
+            .map_err(|error| Error::Start { what: name, error })?;
+        self.0.spawn(async move { (name, result.await.unwrap_or(Err(Error::Panicked(name)))) });
+        Ok(())
+    }
+
+    /// Waits for an event. A part that ends before it is an error.
+    async fn run_until(&mut self, event: impl Future<Output = ()>) -> Result<(), Error> {
+        tokio::select! {
+            () = event => Ok(()),
+            ended = self.next() => {
+                let (name, result) = ended;
+                result?;
+                Err(self.cause(name).await)
+            }
+        }
+    }
+
+    /// Waits for a part that was told to end. Another one that ends is an error.
+    async fn end_of(&mut self, part: &'static str) -> Result<(), Error> {
+        let (name, result) = self.next().await;
+        result?;
+        if name == part { Ok(()) } else { Err(self.cause(name).await) }
+    }
+
+    async fn next(&mut self) -> (&'static str, Result<(), Error>) {
+        match self.0.join_next().await {
+            Some(Ok(ended)) => ended,
+            Some(Err(_)) | None => ("supervisor", Err(Error::Panicked("supervisor"))),
+        }
+    }
+
+    /// A part may end in order because another one failed: that one's error says more.
+    async fn cause(&mut self, name: &'static str) -> Error {
+        let failure = async {
+            loop {
+                if let (_, Err(error)) = self.next().await {
+                    return error;
+                }
+            }
+        };
+        timeout(CAUSE, failure).await.unwrap_or(Error::Ended(name))
+    }
+}

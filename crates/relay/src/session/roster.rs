@@ -1,0 +1,139 @@
+//! The way to each client, and who departed.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use pulsegate_protocol::Reason;
+use serde_json::Value;
+use tracing::debug;
+
+use crate::admin::metrics::Metrics;
+use crate::client::Client;
+use crate::tick::clock::{self, Clock};
+use crate::tick::intake::Intake;
+
+/// Every session that is open, by id, and a bounded list of those that were.
+#[derive(Debug)]
+pub struct Roster {
+    clients: RwLock<HashMap<u64, Arc<Client>>>,
+    addresses: Mutex<HashMap<IpAddr, usize>>,
+    departed: Mutex<VecDeque<Departure>>,
+    intake: Arc<Intake>,
+    clock: Arc<Clock>,
+    metrics: Arc<Metrics>,
+}
+
+/// Someone who was here.
+#[derive(Debug, Clone)]
+pub struct Departure {
+    /// The session's id.
+    pub id: u64,
+    /// Where it came from.
+    pub peer: SocketAddr,
+    /// Why it ended.
+    pub reason: Reason,
+    /// When, in wall time.
+    pub closed_at_ns: u64,
+    /// How long it was open.
+    pub lived: Duration,
+}
+
+impl Roster {
+    /// Nobody yet.
+    pub fn new(intake: Arc<Intake>, clock: Arc<Clock>, metrics: Arc<Metrics>) -> Self {
+        Self {
+            clients: RwLock::default(),
+            addresses: Mutex::default(),
+            departed: Mutex::default(),
+            intake,
+            clock,
+            metrics,
+        }
+    }
+
+    /// Puts a client on the list. Its session must be in the batch already.
+    pub fn add(&self, client: Arc<Client>) {
+        self.metrics.opened.inc();
+        *lock(&self.addresses).entry(client.peer.ip()).or_default() += 1;
+        self.clients.write().unwrap_or_else(PoisonError::into_inner).insert(client.id, client);
+    }
+
+    /// The client with this id, while its session is open.
+    pub fn get(&self, id: u64) -> Option<Arc<Client>> {
+        self.clients.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
+    /// Everyone whose session is open.
+    pub fn all(&self) -> Vec<Arc<Client>> {
+        self.clients.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// How many sessions are open.
+    pub fn len(&self) -> usize {
+        self.clients.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Whether no session is open.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many sessions an address has open.
+    pub fn len_of(&self, address: IpAddr) -> usize {
+        lock(&self.addresses).get(&address).copied().unwrap_or(0)
+    }
+
+    /// Ends a session: its `close` goes into the batch, its client's task is woken to part with
+    /// it. Does nothing if it has ended before.
+    ///
+    /// `details` is shown to the client beside the reason; `keep` is how many departed are kept.
+    pub fn end(&self, client: &Arc<Client>, reason: Reason, details: Value, keep: usize) {
+        if !self.intake.close(client, reason) {
+            return;
+        }
+        self.clients.write().unwrap_or_else(PoisonError::into_inner).remove(&client.id);
+        self.forget_address(client.peer.ip());
+        let lived = self.clock.now().saturating_sub(client.opened);
+        debug!(session = client.id, peer = %client.peer, reason = reason.name(), ?lived, "session closed");
+        self.metrics.closed(reason);
+        self.remember(
+            Departure {
+                id: client.id,
+                peer: client.peer,
+                reason,
+                closed_at_ns: clock::wall_ns(),
+                lived,
+            },
+            keep,
+        );
+        client.part(details);
+    }
+
+    /// Who departed last, newest first.
+    pub fn departed(&self) -> Vec<Departure> {
+        lock(&self.departed).iter().rev().cloned().collect()
+    }
+
+    fn remember(&self, departure: Departure, keep: usize) {
+        let mut departed = lock(&self.departed);
+        departed.push_back(departure);
+        let surplus = departed.len().saturating_sub(keep);
+        departed.drain(..surplus);
+    }
+
+    fn forget_address(&self, address: IpAddr) {
+        let mut addresses = lock(&self.addresses);
+        if let Some(count) = addresses.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                addresses.remove(&address);
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

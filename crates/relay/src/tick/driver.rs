@@ -1,0 +1,393 @@
+//! The beat thread: seals a batch when it is due, waits for the answer, places the next beat.
+//!
+//! It does nothing that can block: it takes the intake's lock for moments, and hands batches to a
+//! bounded queue. When that queue is full, since the journal is slow, beats are late; they are
+//! never skipped, and the batch goes on growing until clients have to wait.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use pulsegate_cadence::{Pacer, Strategy};
+use pulsegate_protocol::proto::item::Item;
+use pulsegate_protocol::tick::Head;
+use pulsegate_protocol::{Reason, link, proto};
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use super::clock::{Clock, nanos, wall_ns};
+use super::figures::{TickFigures, Timing};
+use super::intake::Intake;
+use super::pace;
+use crate::admin::metrics::Metrics;
+use crate::config::Config;
+use crate::recorder::Entry;
+use crate::session::roster::Roster;
+use crate::session::table::{Judgement, Table};
+
+/// The longest wait without a look at the clock, so that a stall of the process is noticed.
+const LOOK_UP: Duration = Duration::from_millis(250);
+
+/// Waking so much too late is a stall: nobody was heard meanwhile.
+const STALL: Duration = Duration::from_millis(200);
+
+/// The last part of a wait is slept with the precision of the clock rather than of a queue.
+const PRECISE: Duration = Duration::from_millis(1);
+
+/// How long to wait for room in the journal's queue before the next try.
+const QUEUE_FULL: Duration = Duration::from_millis(1);
+
+/// What others tell the beat thread.
+#[derive(Debug)]
+enum Signal {
+    /// Logic answered, or the link's state changed.
+    Nudge,
+    /// Another pace from the next beat on; who asked for it.
+    Pace(Strategy, &'static str),
+    /// The configuration changed.
+    Reload,
+    /// Seal what there is, end every session, seal that, and return.
+    Stop,
+}
+
+/// The beat thread as others see it.
+#[derive(Debug)]
+pub struct Beat {
+    signals: SyncSender<Signal>,
+    gathering: AtomicU64,
+    answered: AtomicU64,
+    answered_at_ns: AtomicU64,
+    linked: AtomicBool,
+    pace: ArcSwap<Strategy>,
+    gap: Mutex<Option<Gap>>,
+    turns: AtomicU64,
+}
+
+/// Ticks that the journal could not keep.
+#[derive(Debug)]
+struct Gap {
+    first: u64,
+    why: String,
+}
+
+impl Beat {
+    /// A beat whose next tick has this number; the second part is for the thread.
+    pub fn new(next: u64, answered: u64, strategy: Strategy) -> (Arc<Self>, Inbox) {
+        let (signals, inbox) = sync_channel(256);
+        let beat = Self {
+            signals,
+            gathering: AtomicU64::new(next),
+            answered: AtomicU64::new(answered),
+            answered_at_ns: AtomicU64::new(0),
+            linked: AtomicBool::new(false),
+            pace: ArcSwap::from_pointee(strategy),
+            gap: Mutex::new(None),
+            turns: AtomicU64::new(0),
+        };
+        (Arc::new(beat), Inbox(inbox))
+    }
+
+    /// The number of the tick that is being gathered, or of one soon after.
+    pub fn gathering(&self) -> u64 {
+        self.gathering.load(Ordering::Acquire)
+    }
+
+    /// Logic's answer for a tick is in, at `now`.
+    pub fn answered(&self, tick: u64, now: Duration) {
+        self.answered_at_ns.store(nanos(now), Ordering::Release);
+        self.answered.store(tick, Ordering::Release);
+        self.nudge();
+    }
+
+    /// Whether there is a logic server that answers.
+    pub fn set_linked(&self, linked: bool) {
+        self.linked.store(linked, Ordering::Release);
+        self.nudge();
+    }
+
+    /// Asks for another pace from the next beat on.
+    pub fn set_pace(&self, strategy: Strategy, by: &'static str) {
+        self.send(Signal::Pace(strategy, by));
+    }
+
+    /// Says that the configuration changed.
+    pub fn reload(&self) {
+        self.send(Signal::Reload);
+    }
+
+    /// Asks for the last beat.
+    pub fn stop(&self) {
+        self.send(Signal::Stop);
+    }
+
+    /// The journal could keep no tick from `first` on. The next batch says so.
+    pub fn mark_gap(&self, first: u64, why: String) {
+        *self.gap.lock().unwrap_or_else(PoisonError::into_inner) = Some(Gap { first, why });
+    }
+
+    fn take_gap(&self) -> Option<Gap> {
+        self.gap.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// A number that grows as long as the beat thread is not stuck.
+    pub fn turns(&self) -> u64 {
+        self.turns.load(Ordering::Relaxed)
+    }
+
+    fn turn(&self) {
+        self.turns.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The strategy that is set.
+    pub fn pace(&self) -> Strategy {
+        **self.pace.load()
+    }
+
+    fn nudge(&self) {
+        // A full queue will wake the thread as well.
+        let _ = self.signals.try_send(Signal::Nudge);
+    }
+
+    fn send(&self, signal: Signal) {
+        if self.signals.send(signal).is_err() {
+            warn!("the beat has ended already");
+        }
+    }
+}
+
+/// Where the beat thread hears from others.
+#[derive(Debug)]
+pub struct Inbox(Receiver<Signal>);
+
+/// All that the beat thread works with.
+#[derive(Debug)]
+pub struct Driver {
+    /// Its own face.
+    pub beat: Arc<Beat>,
+    /// Where it hears from others.
+    pub inbox: Inbox,
+    /// The relay's time.
+    pub clock: Arc<Clock>,
+    /// What arrived.
+    pub intake: Arc<Intake>,
+    /// Who is here.
+    pub roster: Arc<Roster>,
+    /// The sessions' states.
+    pub table: Table,
+    /// The way to the journal.
+    pub recorder: mpsc::Sender<Entry>,
+    /// The configuration in force.
+    pub config: Arc<ArcSwap<Config>>,
+    /// Where timings are summed up.
+    pub figures: Arc<TickFigures>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The journal's random id.
+    pub lineage: String,
+    /// Which life of a relay this is.
+    pub epoch: u32,
+}
+
+/// A sealed batch, and when its beat was due and happened.
+struct Sealed {
+    number: u64,
+    due: Duration,
+    at: Duration,
+    items: u32,
+    bytes: usize,
+}
+
+impl Driver {
+    /// Beats until told to stop, or until the journal is gone.
+    pub fn run(mut self) {
+        // Whoever has no right to a finer timer gets the usual 50 µs.
+        let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
+        let mut pacer = Pacer::new(self.beat.pace());
+        let mut due = self.clock.now();
+        let mut last_beat = None;
+        let mut timing = None;
+        while !self.wait_until(due, &mut pacer) {
+            let Some(sealed) = self.beat_once(due, last_beat, timing.take()) else { return };
+            last_beat = Some(sealed.at);
+            let Some(work) = self.wait_for_answer(&sealed, &mut pacer) else { break };
+            let next = pacer.next(sealed.due, work);
+            timing = Some(Timing {
+                tick: sealed.number,
+                lateness: sealed.at.saturating_sub(sealed.due),
+                work,
+                sleep: next.sleep,
+                strategy: next.in_force,
+                items: sealed.items,
+                bytes: sealed.bytes,
+            });
+            self.record(timing.as_ref());
+            due = next.due;
+        }
+        self.last_beats(last_beat, timing);
+    }
+
+    /// Waits until a beat is due; `true` if it is time to stop instead.
+    fn wait_until(&mut self, due: Duration, pacer: &mut Pacer) -> bool {
+        loop {
+            let now = self.clock.now();
+            if due <= now + PRECISE {
+                let spin = self.config.load().tick.spin;
+                self.clock.sleep_until(due, spin);
+                self.notice_stall(due.max(now));
+                return false;
+            }
+            if self.hear(due - PRECISE, pacer) {
+                return true;
+            }
+        }
+    }
+
+    /// How long work on a tick took; without logic, as long as it took to hand the batch over.
+    /// `None` if it is time to stop.
+    fn wait_for_answer(&mut self, sealed: &Sealed, pacer: &mut Pacer) -> Option<Duration> {
+        let give_up = sealed.due + self.config.load().tick.stall_after;
+        let follows = self.beat.answered.load(Ordering::Acquire) + 1 >= sealed.number;
+        while follows && self.beat.linked.load(Ordering::Acquire) {
+            if self.beat.answered.load(Ordering::Acquire) >= sealed.number {
+                let at = Duration::from_nanos(self.beat.answered_at_ns.load(Ordering::Acquire));
+                return Some(at.saturating_sub(sealed.due));
+            }
+            if self.clock.now() >= give_up {
+                warn!(tick = sealed.number, "logic is slow; beats go on without it");
+                self.metrics.logic_stalls.inc();
+                break;
+            }
+            if self.hear(give_up, pacer) {
+                return None;
+            }
+        }
+        Some(self.clock.now().saturating_sub(sealed.due))
+    }
+
+    /// Waits for a signal, at most until `until`, and does what it says; `true` if it says stop.
+    fn hear(&mut self, until: Duration, pacer: &mut Pacer) -> bool {
+        self.beat.turn();
+        let now = self.clock.now();
+        let wake = until.min(now + LOOK_UP);
+        let signal = self.inbox.0.recv_timeout(wake.saturating_sub(now));
+        match signal {
+            Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return true,
+            Ok(Signal::Pace(strategy, by)) => self.change_pace(strategy, by, pacer),
+            Ok(Signal::Reload) => self.reload(pacer),
+            Ok(Signal::Nudge) => {}
+            Err(RecvTimeoutError::Timeout) => self.notice_stall(wake),
+        }
+        false
+    }
+
+    /// Time that passed while this thread should have run does not count as anyone's silence.
+    fn notice_stall(&self, expected: Duration) {
+        let stall = self.clock.now().saturating_sub(expected);
+        if stall < STALL {
+            return;
+        }
+        self.clock.was_deaf_for(stall);
+        self.table.clamp_stamps(self.clock.listened());
+        self.metrics.stalled(stall);
+        warn!(?stall, "this process did not run; nobody is judged for that time");
+    }
+
+    fn change_pace(&self, strategy: Strategy, by: &'static str, pacer: &mut Pacer) {
+        if strategy == pacer.strategy() {
+            return;
+        }
+        pacer.set(strategy);
+        self.beat.pace.store(Arc::new(strategy));
+        let pace = Some(pace::to_proto(strategy));
+        self.intake.event(Item::Pace(proto::PaceChange { pace, by: by.into() }));
+        info!(?strategy, by, "pace changed");
+    }
+
+    fn reload(&mut self, pacer: &mut Pacer) {
+        let strategy = self.config.load().tick.strategy();
+        self.change_pace(strategy, "reload", pacer);
+        let judgement = self.judgement();
+        self.table.rules_changed(self.clock.listened(), &judgement);
+    }
+
+    fn judgement(&self) -> Judgement {
+        let config = self.config.load();
+        Judgement { rules: config.liveness.rules(), keep_departed: config.liveness.departed }
+    }
+
+    /// Judges, seals and hands over; `None` if there is nobody to hand it to.
+    fn beat_once(
+        &mut self,
+        due: Duration,
+        last_beat: Option<Duration>,
+        timing: Option<Timing>,
+    ) -> Option<Sealed> {
+        self.beat.turn();
+        let at = self.clock.now();
+        let recorder = self.recorder.clone();
+        let slot = self.queue_slot(&recorder)?;
+        let judgement = self.judgement();
+        self.table.judge(self.clock.listened(), &judgement);
+
+        // Said before the batch is taken: whoever asks meanwhile waits for one tick too many.
+        let number = self.beat.gathering.fetch_add(1, Ordering::AcqRel);
+        let mut batch = self.intake.take();
+        let gap = self.beat.take_gap();
+        let ends_gap = gap.is_some();
+        if let Some(Gap { first, why }) = gap {
+            batch.event(Item::Gap(proto::Gap { first, last: number - 1, why }));
+        }
+        let sealed = batch.seal(&Head {
+            number,
+            epoch: self.epoch,
+            monotonic_ns: nanos(at),
+            wall_ns: wall_ns(),
+            since_last_ns: last_beat.map_or(0, |last| nanos(at.saturating_sub(last))),
+            seed: link::seed(&self.lineage, number),
+        });
+        let (items, bytes) = (sealed.items, sealed.size());
+        slot.send(Entry::Tick { sealed, timing, ends_gap });
+        self.metrics.ticks.inc();
+        Some(Sealed { number, due, at, items, bytes })
+    }
+
+    /// Room in the journal's queue.
+    fn queue_slot<'a>(&self, recorder: &'a mpsc::Sender<Entry>) -> Option<mpsc::Permit<'a, Entry>> {
+        loop {
+            match recorder.try_reserve() {
+                Ok(slot) => return Some(slot),
+                Err(mpsc::error::TrySendError::Closed(())) => return None,
+                Err(mpsc::error::TrySendError::Full(())) => {
+                    self.metrics.journal_waits.inc();
+                    let wake = self.clock.now() + QUEUE_FULL;
+                    self.clock.sleep_until(wake, Duration::ZERO);
+                    self.notice_stall(wake);
+                }
+            }
+        }
+    }
+
+    fn record(&self, timing: Option<&Timing>) {
+        if let Some(timing) = timing {
+            self.figures.record(*timing);
+            self.metrics.tick(timing);
+        }
+    }
+
+    /// The last tick with packets, and after its answer one in which everybody is closed.
+    fn last_beats(&mut self, last_beat: Option<Duration>, timing: Option<Timing>) {
+        let mut pacer = Pacer::new(self.beat.pace());
+        let now = self.clock.now();
+        let Some(sealed) = self.beat_once(now, last_beat, timing) else { return };
+        let _ = self.wait_for_answer(&sealed, &mut pacer);
+        let keep = self.judgement().keep_departed;
+        for client in self.roster.all() {
+            self.roster.end(&client, Reason::Shutdown, Value::Null, keep);
+        }
+        let now = self.clock.now();
+        let _ = self.beat_once(now, Some(sealed.at), None);
+    }
+}

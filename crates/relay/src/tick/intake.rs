@@ -1,0 +1,152 @@
+//! Where clients' tasks put what arrived, until the beat takes it.
+//!
+//! One lock, held for the copy of one payload: it gives all that happens in a tick one order. It is
+//! also what ends a session, so that nothing of a session can come behind its own `close`.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pulsegate_protocol::Reason;
+use pulsegate_protocol::heartbeat::Status;
+use pulsegate_protocol::proto::{self, item::Item};
+use pulsegate_protocol::tick::Gathering;
+use tokio::sync::Notify;
+
+use crate::client::Client;
+
+/// The batch that is being gathered.
+#[derive(Debug)]
+pub struct Intake {
+    open: Mutex<Open>,
+    /// Bytes at which clients have to wait for the next beat.
+    limit: usize,
+    space: Notify,
+}
+
+#[derive(Debug)]
+struct Open {
+    gathering: Gathering,
+    news: Vec<News>,
+}
+
+/// What the beat thread has to know of a session, beside what is in the batch.
+#[derive(Debug)]
+pub enum News {
+    /// A session began.
+    Opened(Arc<Client>),
+    /// A session in `leave` was heard.
+    Heard(u64),
+    /// A heartbeat claimed a status.
+    Claimed(u64, Status),
+    /// A session ended.
+    Ended(u64),
+}
+
+/// The batch has no room: wait for [`Intake::space`], then try again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Full;
+
+impl Intake {
+    /// An empty batch that takes about `limit` bytes.
+    pub fn new(limit: usize) -> Self {
+        let open = Open { gathering: Gathering::with_capacity(0), news: Vec::new() };
+        Self { open: Mutex::new(open), limit, space: Notify::new() }
+    }
+
+    /// Begins a session. Nothing of it is in the batch before this.
+    pub fn open(&self, client: &Arc<Client>) -> Result<(), Full> {
+        let mut open = self.room()?;
+        open.gathering
+            .event(Item::Open(proto::Open { session: client.id, peer: client.peer.to_string() }));
+        open.news.push(News::Opened(Arc::clone(client)));
+        Ok(())
+    }
+
+    /// Takes a packet. One from a session that has ended is dropped.
+    pub fn packet(&self, client: &Client, payload: &[u8]) -> Result<(), Full> {
+        let mut open = self.room()?;
+        if !client.has_ended() {
+            open.gathering.packet(client.id, payload);
+        }
+        Ok(())
+    }
+
+    /// Takes a heartbeat that is to be recorded.
+    pub fn heartbeat(&self, client: &Client, claim: Option<Status>) -> Result<(), Full> {
+        let mut open = self.room()?;
+        if !client.has_ended() {
+            let claim = claim.map_or("", Status::name).to_owned();
+            open.gathering.event(Item::Heartbeat(proto::Heartbeat { session: client.id, claim }));
+        }
+        Ok(())
+    }
+
+    /// Tells the beat thread.
+    pub fn tell(&self, news: News) {
+        self.lock().news.push(news);
+    }
+
+    /// Ends a session; `false` if it had ended before. This always has room: a session that was
+    /// let in is let out.
+    pub fn close(&self, client: &Client, reason: Reason) -> bool {
+        let mut open = self.lock();
+        let first = client.mark_ended(reason);
+        if first {
+            let close = proto::Close { session: client.id, reason: reason.into() };
+            open.gathering.event(Item::Close(close));
+            open.news.push(News::Ended(client.id));
+        }
+        first
+    }
+
+    /// Adds what the beat thread found, unless the session has ended meanwhile.
+    pub fn state(&self, client: &Client, change: proto::StateChange) {
+        let mut open = self.lock();
+        if !client.has_ended() {
+            open.gathering.event(Item::State(change));
+        }
+    }
+
+    /// Adds an event that is of no session.
+    pub fn event(&self, event: Item) {
+        self.lock().gathering.event(event);
+    }
+
+    /// What was told since the last call.
+    pub fn news(&self) -> Vec<News> {
+        std::mem::take(&mut self.lock().news)
+    }
+
+    /// Takes the batch, and begins the next one with room for as much.
+    pub fn take(&self) -> Gathering {
+        let mut open = self.lock();
+        let room = open.gathering.size().min(self.limit);
+        let batch = std::mem::replace(&mut open.gathering, Gathering::with_capacity(room));
+        drop(open);
+        self.space.notify_waiters();
+        batch
+    }
+
+    /// Whether clients have to wait for the next beat.
+    pub fn is_full(&self) -> bool {
+        self.lock().gathering.size() >= self.limit
+    }
+
+    /// Returns when there may be room again.
+    pub async fn space(&self) {
+        let notified = self.space.notified();
+        // The batch may have been taken between the caller's attempt and the line above.
+        if self.is_full() {
+            notified.await;
+        }
+    }
+
+    fn room(&self) -> Result<MutexGuard<'_, Open>, Full> {
+        let open = self.lock();
+        if open.gathering.size() < self.limit { Ok(open) } else { Err(Full) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        // Nothing in here can panic half-way through a change.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
