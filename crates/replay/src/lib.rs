@@ -1,1 +1,31 @@
-//! Recorded ticks into a logic server.
+//! Recorded ticks into a logic server, over the same link that a relay speaks.
+//!
+//! In the order in which data flows:
+//!
+//! - [`args`]: the command line
+//! - `recording`: what a journal says of itself, and where in it a time is
+//! - `plan`: where to begin, by what the logic server holds
+//! - `feed`: ticks from the journal, read ahead on a thread of their own
+//! - `only`: a tick with the packets and events of some sessions alone
+//! - `pacing`: when each tick goes out
+//! - `link`: the connection, its handshake
+//! - `exchange`: ticks out and answers in
+//! - [`run`](fn@run): all of it together
+//! - [`terminal`]: progress bar, summary, exit code
+
+pub mod args;
+pub mod error;
+pub mod run;
+pub mod terminal;
+
+mod exchange;
+mod feed;
+mod link;
+mod only;
+mod pacing;
+mod plan;
+mod recording;
+
+pub use args::{Point, ReplayArgs, Speed};
+pub use error::Error;
+pub use run::{Progress, Summary, run};

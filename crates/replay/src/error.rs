@@ -1,0 +1,112 @@
+//! Why a replay ended before its end.
+
+use std::io;
+use std::path::PathBuf;
+
+use pulsegate_protocol::link::VERSION;
+use pulsegate_protocol::proto::goodbye::Code;
+use thiserror::Error;
+
+/// Why a replay could not begin, or did not come to its end.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The journal cannot be read, or is damaged where the replay came to.
+    #[error(transparent)]
+    Journal(#[from] pulsegate_journal::Error),
+    /// The journal holds no tick.
+    #[error("the journal {} holds no tick yet", .0.display())]
+    Empty(PathBuf),
+    /// No tick is within the range.
+    #[error("no tick of the journal is in that range: it holds ticks {first} to {last}")]
+    Range {
+        /// The first tick that there is.
+        first: u64,
+        /// The last one.
+        last: u64,
+    },
+    /// What the logic server needs to know before the range is not kept.
+    #[error(
+        "the logic server begins without a state, and the journal holds neither a snapshot before \
+         the range nor the ticks from the first one: it begins at tick {first}"
+    )]
+    NoBeginning {
+        /// The first tick that there is.
+        first: u64,
+    },
+    /// The logic server is not there.
+    #[error("cannot connect to the logic server at {address}: {source}; is it running there?")]
+    Connect {
+        /// As it was given.
+        address: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The logic server does not take the replay.
+    #[error("the logic server at {address} refuses the replay: {}{text}", hint(*code))]
+    Refused {
+        /// As it was given.
+        address: String,
+        /// Why, for a program.
+        code: Code,
+        /// Why, in its own words.
+        text: String,
+    },
+    /// It holds state of another journal.
+    #[error(
+        "the logic server holds state of journal {theirs}, and this recording is of journal {ours}; \
+         start the logic server anew"
+    )]
+    Lineage {
+        /// The journal that it holds state of.
+        theirs: String,
+        /// This one.
+        ours: String,
+    },
+    /// It does not know the secret.
+    #[error("the logic server does not know the shared secret; give it the same with --secret")]
+    Secret,
+    /// There was no randomness for the handshake.
+    #[error("the system gives no random bytes for the handshake: {0}")]
+    Random(getrandom::Error),
+    /// It speaks another version of the link.
+    #[error("the logic server speaks version {0} of the link, this replay version {VERSION}")]
+    Version(u32),
+    /// It did not answer the first message.
+    #[error("the logic server at {0} did not answer the hello; is it a logic server?")]
+    Mute(String),
+    /// It broke the protocol.
+    #[error("the logic server broke the protocol: {0}")]
+    Protocol(String),
+    /// It ended the link on the way.
+    #[error("the logic server ended the link after tick {applied}: {text}")]
+    Ended {
+        /// The last tick that it answered.
+        applied: u64,
+        /// Why, in its own words.
+        text: String,
+    },
+    /// The connection broke.
+    #[error("the connection to the logic server broke: {0}")]
+    Broken(#[from] io::Error),
+}
+
+impl Error {
+    /// The status to exit with: 2 if the replay could not begin, 1 if it did not come to its end.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Journal(pulsegate_journal::Error::Damaged(_))
+            | Self::Protocol(_)
+            | Self::Ended { .. }
+            | Self::Broken(_) => 1,
+            _ => 2,
+        }
+    }
+}
+
+fn hint(code: Code) -> &'static str {
+    match code {
+        Code::Live | Code::Owned => "it serves live players; start another one for the replay. ",
+        Code::Secret => "give the secret that it shares with its relay with --secret. ",
+        _ => "",
+    }
+}

@@ -1,0 +1,71 @@
+//! Ticks from the journal, read ahead on a thread of their own.
+
+use bytes::Bytes;
+use pulsegate_journal::{Error as JournalError, Reader, Record};
+use pulsegate_protocol::tick::{Head, Peek};
+use tokio::sync::mpsc;
+
+use crate::args::Point;
+use crate::error::Error;
+use crate::only::Only;
+
+/// How many ticks are read ahead.
+const AHEAD: usize = 16;
+
+/// A tick to send.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    pub(crate) head: Head,
+    pub(crate) bytes: Bytes,
+}
+
+/// Reads on a thread of its own, until `until`, the journal's end, its first damage, or until
+/// nobody takes the ticks any more. The journal's end is the one at the moment it is reached.
+pub(crate) fn start(
+    reader: Reader,
+    until: Option<Point>,
+    only: Option<Only>,
+) -> mpsc::Receiver<Result<Recorded, Error>> {
+    let (sender, receiver) = mpsc::channel(AHEAD);
+    tokio::task::spawn_blocking(move || {
+        let mut feed = Feed { reader, until, only };
+        while let Some(recorded) = feed.next().transpose() {
+            let failed = recorded.is_err();
+            if sender.blocking_send(recorded).is_err() || failed {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+struct Feed {
+    reader: Reader,
+    until: Option<Point>,
+    only: Option<Only>,
+}
+
+impl Feed {
+    fn next(&mut self) -> Result<Option<Recorded>, Error> {
+        let Some((peek, bytes)) = self.next_tick()? else { return Ok(None) };
+        if self.until.is_some_and(|until| !until.includes(&peek.head)) {
+            return Ok(None);
+        }
+        let bytes = match &mut self.only {
+            Some(only) => only.tick(&peek, bytes).map_err(|damage| {
+                Error::Protocol(format!("tick {} of the journal: {damage}", peek.head.number))
+            })?,
+            None => bytes,
+        };
+        Ok(Some(Recorded { head: peek.head, bytes }))
+    }
+
+    fn next_tick(&mut self) -> Result<Option<(Peek, Bytes)>, JournalError> {
+        while let Some(record) = self.reader.read()? {
+            if let Record::Tick { peek, bytes } = record {
+                return Ok(Some((peek, bytes)));
+            }
+        }
+        Ok(None)
+    }
+}

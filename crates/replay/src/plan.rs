@@ -1,0 +1,54 @@
+//! Where to begin, by what the logic server holds.
+
+use pulsegate_protocol::proto::{Restore, welcome::Resume};
+
+use crate::args::ReplayArgs;
+use crate::error::Error;
+use crate::recording::Recording;
+
+/// What is sent, and how.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Plan {
+    /// The state to begin with.
+    pub(crate) restore: Option<Restore>,
+    /// The first tick to send.
+    pub(crate) first: u64,
+    /// The first tick to send at its time; those before are sent at full speed.
+    pub(crate) from: u64,
+}
+
+impl Plan {
+    /// How a logic server that resumes like this is brought to the beginning of the range.
+    pub(crate) fn new(
+        resume: Resume,
+        recording: &Recording,
+        args: &ReplayArgs,
+    ) -> Result<Self, Error> {
+        let from = recording.find(args.from)?;
+        match resume {
+            Resume::Stateless(_) => Ok(Self { restore: None, first: from, from }),
+            Resume::Applied(applied) if applied.lineage != recording.lineage() => {
+                let (theirs, ours) = (applied.lineage, recording.lineage().to_owned());
+                Err(Error::Lineage { theirs, ours })
+            }
+            Resume::Applied(applied) => {
+                let first = applied.tick.saturating_add(1);
+                if first > recording.last_tick() {
+                    return Err(recording.out_of_range());
+                }
+                Ok(Self { restore: None, first, from: from.max(first) })
+            }
+            Resume::Rebuild(_) => Self::rebuild(recording, args, from),
+        }
+    }
+
+    fn rebuild(recording: &Recording, args: &ReplayArgs, from: u64) -> Result<Self, Error> {
+        // A snapshot holds every session.
+        let restore = if args.sessions.is_empty() { recording.snapshot(from - 1)? } else { None };
+        let first = restore.as_ref().map_or(1, |restore| restore.tick + 1);
+        if first < recording.first_tick() {
+            return Err(Error::NoBeginning { first: recording.first_tick() });
+        }
+        Ok(Self { restore, first, from })
+    }
+}

@@ -1,0 +1,401 @@
+//! Recordings of the arena, played to logic servers over the real link.
+#![allow(clippy::unwrap_used, reason = "in a test the panic is the report")]
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures::{SinkExt, StreamExt};
+use prost::Message as _;
+use pulsegate_journal::{Now, Options, Writer};
+use pulsegate_logic::samples::{Arena, Echo};
+use pulsegate_logic::{Logic, Pusher, Replies, Tick, serve};
+use pulsegate_protocol::link;
+use pulsegate_protocol::proto::{
+    self, Applied, Done, Goodbye, Hello, Mode, Rebuild, Stateless, ToLogic, Welcome, from_logic,
+    goodbye::Code, item::Item, to_logic, welcome::Resume,
+};
+use pulsegate_protocol::tick::{Gathering, Head, peek};
+use pulsegate_replay::{Error, Point, ReplayArgs, Speed, Summary, run};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::codec::Framed;
+use tokio_util::sync::CancellationToken;
+
+const EVERY: Duration = Duration::from_millis(50);
+const BEGAN_NS: u64 = 1_700_000_000_000_000_000;
+
+/// What was recorded: each tick's bytes, and the arena's hash after it. Both from tick 1.
+struct Recorded {
+    dir: tempfile::TempDir,
+    ticks: Vec<Bytes>,
+    hashes: Vec<u64>,
+}
+
+impl Recorded {
+    fn hash(&self, tick: usize) -> Option<String> {
+        Some(format!("{:016x}", self.hashes[tick - 1]))
+    }
+}
+
+/// Records `count` ticks of an arena in which sessions 1 to 3 walk about, 50 ms apart.
+fn record(count: u64, snapshot_every: u64) -> Recorded {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { sync: pulsegate_journal::Sync::Os, ..Options::new(dir.path()) };
+    let (mut writer, recovered) = Writer::open(options, now(0)).unwrap();
+    let mut arena = Arena::default();
+    let (mut ticks, mut hashes) = (Vec::new(), Vec::new());
+    for number in 1..=count {
+        let head = Head {
+            number,
+            epoch: recovered.epoch as u32,
+            monotonic_ns: now(number).monotonic.as_nanos() as u64,
+            wall_ns: now(number).wall_ns,
+            since_last_ns: EVERY.as_nanos() as u64,
+            seed: link::seed(&recovered.lineage, number),
+        };
+        let tick = writer.append(batch(number).seal(&head), now(number)).unwrap();
+        ticks.push(tick.bytes.clone());
+
+        let mut replies = Replies::default();
+        arena.tick(&Tick::from(proto::Tick::decode(tick.bytes).unwrap()), &mut replies);
+        hashes.push(arena.state_hash().unwrap());
+        let snapshot = number.is_multiple_of(snapshot_every).then(|| arena.snapshot().unwrap());
+        let with_snapshot = snapshot.is_some();
+        let done = Done {
+            tick: number,
+            state_hash: arena.state_hash(),
+            snapshot: snapshot.map(Bytes::from),
+            ..replies.into_done()
+        };
+        writer.answer(&done.encode_to_vec(), number, with_snapshot, now(number)).unwrap();
+    }
+    writer.finish().unwrap();
+    Recorded { dir, ticks, hashes }
+}
+
+fn now(tick: u64) -> Now {
+    let monotonic = EVERY * tick as u32;
+    Now { monotonic, wall_ns: BEGAN_NS + monotonic.as_nanos() as u64 }
+}
+
+fn batch(number: u64) -> Gathering {
+    let mut batch = Gathering::with_capacity(0);
+    if number == 2 {
+        for session in 1..=3 {
+            let peer = "192.0.2.1:5".to_owned();
+            batch.event(Item::Open(proto::Open { session, peer }));
+        }
+    }
+    if number > 2 {
+        let steps = ["north", "south", "east", "west", "east"];
+        for session in 1..=3 {
+            let step = steps[((number * 7 + session) % 5) as usize];
+            batch.packet(session, format!(r#"{{"move":"{step}"}}"#).as_bytes());
+        }
+    }
+    batch
+}
+
+fn args(dir: &Path, logic: &str) -> ReplayArgs {
+    ReplayArgs {
+        journal: dir.to_owned(),
+        logic: logic.to_owned(),
+        from: None,
+        until: None,
+        sessions: Vec::new(),
+        speed: Speed::Max,
+        secret: String::new(),
+        json: false,
+    }
+}
+
+async fn play(args: ReplayArgs) -> Result<Summary, Error> {
+    run(args, |_| {}).await
+}
+
+async fn arena() -> String {
+    sample("", |_| Arena::default()).await
+}
+
+/// A sample server on a free port; replays may link as often as they like.
+async fn sample<L: Logic>(
+    secret: &str,
+    game: impl Fn(Pusher) -> L + Send + Sync + 'static,
+) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let options = pulsegate_logic::Options { secret: secret.into() };
+    tokio::spawn(serve(listener, options, game, CancellationToken::new()));
+    address
+}
+
+/// A logic server that resumes as told, notes all that it is sent, and answers each tick.
+async fn noting(resume: Resume) -> (String, tokio::task::JoinHandle<Vec<to_logic::Message>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let noted = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut link = Framed::new(stream, link::codec());
+        let mut noted = Vec::new();
+        while let Some(Ok(frame)) = link.next().await {
+            let message = ToLogic::decode(frame.freeze()).unwrap().message.unwrap();
+            match &message {
+                to_logic::Message::Hello(_) => say(&mut link, welcome(resume.clone())).await,
+                to_logic::Message::Tick(tick) => {
+                    let done = Done { tick: tick.number, ..Done::default() };
+                    say(&mut link, from_logic::Message::Done(done)).await;
+                }
+                _ => {}
+            }
+            noted.push(message);
+        }
+        noted
+    });
+    (address, noted)
+}
+
+fn welcome(resume: Resume) -> from_logic::Message {
+    let name = "noting".into();
+    from_logic::Message::Welcome(Welcome {
+        protocol: link::VERSION,
+        name,
+        resume: Some(resume),
+        proof: Bytes::new(),
+    })
+}
+
+async fn say(
+    logic: &mut Framed<TcpStream, tokio_util::codec::LengthDelimitedCodec>,
+    message: from_logic::Message,
+) {
+    logic.send(link::from_logic(message)).await.unwrap();
+}
+
+fn ticks_of(noted: &[to_logic::Message]) -> Vec<proto::Tick> {
+    let ticks = noted.iter().filter_map(|message| match message {
+        to_logic::Message::Tick(tick) => Some(tick.clone()),
+        _ => None,
+    });
+    ticks.collect()
+}
+
+#[tokio::test]
+async fn a_replayed_world_comes_to_the_recorded_state() {
+    let recorded = record(300, 1000);
+    let logic = arena().await;
+    for until in [1, 2, 3, 100, 299, 300] {
+        let until_tick = Some(Point::Tick(until as u64));
+        let summary =
+            play(ReplayArgs { until: until_tick, ..args(recorded.dir.path(), &logic) }).await;
+        let summary = summary.unwrap();
+        assert_eq!(summary.state_hash, recorded.hash(until), "{summary:?}");
+        assert_eq!((summary.played, summary.last_tick), (until as u64, until as u64));
+    }
+}
+
+#[tokio::test]
+async fn a_range_begins_with_the_newest_snapshot_before_it() {
+    let recorded = record(120, 25);
+    let logic = arena().await;
+    let from = Some(Point::Tick(110));
+    let summary = play(ReplayArgs { from, ..args(recorded.dir.path(), &logic) }).await.unwrap();
+    assert_eq!(summary.state_hash, recorded.hash(120), "{summary:?}");
+    // The snapshot is the one after tick 100.
+    assert_eq!((summary.ticks, summary.played), (20, 11));
+}
+
+#[tokio::test]
+async fn a_range_without_a_snapshot_begins_with_all_ticks_before_it() {
+    let recorded = record(60, 1000);
+    let (logic, noted) = noting(Resume::Rebuild(Rebuild {})).await;
+    let (from, until) = (Some(Point::Tick(50)), Some(Point::Tick(55)));
+    let summary = play(ReplayArgs { from, until, ..args(recorded.dir.path(), &logic) }).await;
+    assert_eq!(summary.unwrap().played, 6);
+    let sent = ticks_of(&noted.await.unwrap());
+    assert_eq!(
+        sent.iter().map(|tick| tick.number).collect::<Vec<_>>(),
+        (1..=55).collect::<Vec<_>>()
+    );
+}
+
+#[tokio::test]
+async fn what_is_sent_is_what_was_recorded() {
+    let recorded = record(30, 1000);
+    let (logic, noted) = noting(Resume::Stateless(Stateless {})).await;
+    let from = Some(Point::Tick(10));
+    play(ReplayArgs { from, ..args(recorded.dir.path(), &logic) }).await.unwrap();
+
+    let noted = noted.await.unwrap();
+    let to_logic::Message::Hello(Hello { mode, lineage, epoch, .. }) = &noted[0] else {
+        panic!("{:?}", noted[0]);
+    };
+    assert_eq!((*mode, *epoch), (i32::from(Mode::Replay), 1));
+    assert_eq!(*lineage, pulsegate_journal::info(recorded.dir.path()).unwrap().lineage);
+    let sent: Vec<_> = ticks_of(&noted).iter().map(prost::Message::encode_to_vec).collect();
+    assert_eq!(sent, recorded.ticks[9..]);
+    assert!(matches!(noted.last(), Some(to_logic::Message::Goodbye(_))), "{:?}", noted.last());
+}
+
+#[tokio::test]
+async fn a_server_that_holds_the_state_goes_on_after_it() {
+    let recorded = record(30, 10);
+    let lineage = pulsegate_journal::info(recorded.dir.path()).unwrap().lineage;
+    let (logic, noted) = noting(Resume::Applied(Applied { lineage, tick: 21 })).await;
+    play(args(recorded.dir.path(), &logic)).await.unwrap();
+    assert_eq!(ticks_of(&noted.await.unwrap())[0].number, 22);
+
+    let lineage = "0123".to_owned();
+    let (logic, _noted) = noting(Resume::Applied(Applied { lineage, tick: 21 })).await;
+    let error = play(args(recorded.dir.path(), &logic)).await.unwrap_err();
+    assert!(matches!(error, Error::Lineage { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn with_sessions_only_theirs_is_sent_in_all_ticks_and_the_chain_holds() {
+    let recorded = record(40, 10);
+    let (logic, noted) = noting(Resume::Rebuild(Rebuild {})).await;
+    let sessions = vec![2];
+    play(ReplayArgs { sessions, ..args(recorded.dir.path(), &logic) }).await.unwrap();
+
+    let noted = noted.await.unwrap();
+    let sent = ticks_of(&noted);
+    assert!(!noted.iter().any(|message| matches!(message, to_logic::Message::Restore(_))));
+    assert_eq!(sent.len(), 40);
+    let mut previous = 0;
+    for tick in sent {
+        assert_eq!(tick.previous, previous);
+        previous = tick.checksum;
+        // The generated code leaves out the first tick's `previous`, which is 0.
+        assert!(tick.number == 1 || peek(&tick.encode_to_vec()).is_ok());
+        let items = usize::from(tick.number > 1);
+        assert_eq!(tick.items.len(), items, "tick {}", tick.number);
+        for item in tick.items {
+            match item.item.unwrap() {
+                Item::Open(open) => assert_eq!(open.session, 2),
+                Item::Packet(packet) => assert_eq!(packet.session, 2),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_range_can_be_given_in_time() {
+    let recorded = record(100, 1000);
+    let logic = sample("", |_| Echo).await;
+    let (from, until) =
+        (Some(Point::Time(now(40).wall_ns - 1)), Some(Point::Time(now(60).wall_ns)));
+    let summary =
+        play(ReplayArgs { from, until, ..args(recorded.dir.path(), &logic) }).await.unwrap();
+    assert_eq!((summary.played, summary.last_tick), (21, 60), "{summary:?}");
+    assert_eq!(summary.replies, 21 * 3);
+}
+
+#[tokio::test]
+async fn the_speed_is_a_multiple_of_the_recorded_one() {
+    let recorded = record(41, 1000);
+    let logic = sample("", |_| Echo).await;
+    let began = Instant::now();
+    let speed = Speed::Times(8.0);
+    let summary = play(ReplayArgs { speed, ..args(recorded.dir.path(), &logic) }).await.unwrap();
+    // 40 periods of 50 ms are 2 s.
+    assert!(began.elapsed() >= Duration::from_millis(250), "{summary:?}");
+    assert!(summary.real_time_factor <= 8.0, "{summary:?}");
+}
+
+#[tokio::test]
+async fn a_live_logic_server_refuses_and_the_error_says_what_to_do() {
+    let recorded = record(5, 1000);
+    let logic = arena().await;
+    let mut live = Framed::new(TcpStream::connect(&logic).await.unwrap(), link::codec());
+    let hello = Hello {
+        protocol: link::VERSION,
+        lineage: "l".into(),
+        mode: Mode::Live.into(),
+        ..Hello::default()
+    };
+    live.send(link::to_logic(to_logic::Message::Hello(hello))).await.unwrap();
+    live.next().await.unwrap().unwrap();
+
+    let error = play(args(recorded.dir.path(), &logic)).await.unwrap_err();
+    assert!(matches!(error, Error::Refused { code: Code::Live, .. }), "{error}");
+    assert!(error.to_string().contains("start another one"), "{error}");
+    assert_eq!(error.exit_code(), 2);
+}
+
+#[tokio::test]
+async fn a_secret_is_proven_both_ways() {
+    let recorded = record(5, 1000);
+    let logic = sample("secret", |_| Arena::default()).await;
+    let args = args(recorded.dir.path(), &logic);
+    let error = play(args.clone()).await.unwrap_err();
+    assert!(matches!(error, Error::Refused { code: Code::Secret, .. }), "{error}");
+    play(ReplayArgs { secret: "secret".into(), ..args }).await.unwrap();
+
+    let (impostor, _noted) = noting(Resume::Rebuild(Rebuild {})).await;
+    let args = ReplayArgs { logic: impostor, ..self::args(recorded.dir.path(), "") };
+    let error = play(ReplayArgs { secret: "secret".into(), ..args }).await.unwrap_err();
+    assert!(matches!(error, Error::Secret), "{error}");
+}
+
+#[tokio::test]
+async fn a_logic_server_that_ends_the_link_is_quoted() {
+    let recorded = record(200, 1000);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let logic = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut link = Framed::new(stream, link::codec());
+        link.next().await;
+        say(&mut link, welcome(Resume::Stateless(Stateless {}))).await;
+        link.next().await;
+        say(&mut link, from_logic::Message::Done(Done { tick: 1, ..Done::default() })).await;
+        let text = "enough".to_owned();
+        let code = Code::Shutdown.into();
+        say(&mut link, from_logic::Message::Goodbye(Goodbye { code, text })).await;
+        // Until the other side has gone: what it sent must not reset what was said.
+        while let Some(Ok(_)) = link.next().await {}
+    });
+    let error = play(args(recorded.dir.path(), &logic)).await.unwrap_err();
+    assert!(matches!(error, Error::Ended { applied: 1, .. }), "{error}");
+    assert!(error.to_string().contains("enough"), "{error}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_played_is_said_before_a_tick_is_sent() {
+    let recorded = record(5, 1000);
+    let logic = arena().await;
+    for (from, until) in [
+        (Some(Point::Tick(6)), None),
+        (Some(Point::Tick(4)), Some(Point::Tick(3))),
+        (Some(Point::Time(u64::MAX)), None),
+        (Some(Point::Tick(3)), Some(Point::Time(BEGAN_NS))),
+    ] {
+        let error = play(ReplayArgs { from, until, ..args(recorded.dir.path(), &logic) }).await;
+        let text = error.unwrap_err().to_string();
+        assert!(text.contains("ticks 1 to 5"), "{text}");
+    }
+
+    let empty = tempfile::tempdir().unwrap();
+    assert!(matches!(play(args(empty.path(), &logic)).await, Err(Error::Journal(_))));
+
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
+    let error = play(args(recorded.dir.path(), &gone)).await.unwrap_err();
+    assert!(error.to_string().contains(&gone), "{error}");
+    assert_eq!(error.exit_code(), 2);
+}
+
+#[tokio::test]
+async fn all_before_a_damage_is_played_and_the_damage_is_named() {
+    let recorded = record(2000, 1000);
+    let segment = recorded.dir.path().join("00000001.mcap");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+
+    let logic = arena().await;
+    let error = play(args(recorded.dir.path(), &logic)).await.unwrap_err();
+    assert!(error.to_string().contains("00000001.mcap"), "{error}");
+    assert_eq!(error.exit_code(), 1);
+}
