@@ -1,6 +1,6 @@
 //! `logic-server`: a sample game behind Pulsegate.
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -64,6 +64,7 @@ async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     tracing_subscriber::fmt()
         .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
         .with_max_level(arguments.log_level)
         .with_target(false)
         .init();

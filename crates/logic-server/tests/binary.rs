@@ -18,7 +18,7 @@ impl Program {
     fn start(arguments: &[&str]) -> Self {
         let program = env!("CARGO_BIN_EXE_logic-server");
         let mut command = Command::new(program);
-        command.args(arguments).env_remove("PULSEGATE_LOGIC__SECRET").env("NO_COLOR", "1");
+        command.args(arguments).env_remove("PULSEGATE_LOGIC__SECRET");
         Self(command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap())
     }
 }

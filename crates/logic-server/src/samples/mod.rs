@@ -44,7 +44,7 @@ impl FromStr for Sample {
     }
 }
 
-/// Serves a sample until `shutdown` fires, like [`serve`].
+/// Serves a sample until `shutdown` fires, like [`serve()`](crate::serve()).
 pub async fn run_sample(
     sample: Sample,
     listener: impl Into<Listener>,
