@@ -33,14 +33,13 @@
 //! - `seat`: the one game of the server, and which link plays it
 //! - `link`: one relay's connection: reading, writing, pings
 //! - `game`: the thread on which the game runs
-//! - [`tick`], [`logic`], [`replies`], [`pusher`], [`pace`]: what a game sees
+//! - [`tick`], [`logic`], [`replies`], [`pusher`]: what a game sees
 //! - [`samples`]: `echo`, `arena` and `bridge`
 //!
 //! Nothing but `game` calls the game, and nothing but `seat` outlives a link.
 
 pub mod address;
 pub mod logic;
-pub mod pace;
 pub mod pusher;
 pub mod replies;
 pub mod samples;

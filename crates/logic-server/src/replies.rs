@@ -1,9 +1,10 @@
 //! A game's answer to a tick.
 
 use bytes::Bytes;
+use pulsegate_protocol::pace;
 use pulsegate_protocol::proto::{self, reply::To};
 
-use crate::{Strategy, pace};
+use crate::Strategy;
 
 /// What goes back to clients after a tick, in the order in which it was said.
 ///

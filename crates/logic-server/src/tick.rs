@@ -3,9 +3,10 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use pulsegate_protocol::pace;
 use pulsegate_protocol::proto::{self, Cause, Reason, State, item::Item};
 
-use crate::{Strategy, pace};
+use crate::Strategy;
 
 /// All that clients sent, and all that happened to them, since the tick before.
 #[derive(Debug, Clone)]

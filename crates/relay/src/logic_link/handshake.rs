@@ -4,17 +4,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pulsegate_cadence::Strategy;
-use pulsegate_protocol::link;
 use pulsegate_protocol::proto::{
     Hello, Mode, Restore, Welcome, from_logic, goodbye::Code, to_logic, welcome::Resume,
 };
+use pulsegate_protocol::{link, pace};
 use thiserror::Error;
 
 use super::LinkError;
 use super::replies::Replies;
 use super::source::Source;
 use super::stream::{Incoming, Outgoing};
-use crate::tick::pace;
 
 /// Who this relay is to a logic server.
 #[derive(Debug, Clone)]
@@ -110,7 +109,7 @@ impl Identity {
             lineage: self.lineage.clone(),
             epoch: self.epoch,
             mode: Mode::Live.into(),
-            pace: Some(pace::to_proto(strategy)),
+            pace: Some(pace::to_wire(strategy)),
             snapshot_every,
             proof: link::hello_proof(secret, &nonce, &self.lineage),
             nonce: Bytes::copy_from_slice(&nonce),

@@ -9,15 +9,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use prost::Message;
-use pulsegate_protocol::Reason;
 use pulsegate_protocol::proto::{Done, Push, Reply, reply::To};
+use pulsegate_protocol::{Reason, pace};
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tracing::warn;
 
 use crate::front::Front;
 use crate::recorder::Entry;
-use crate::tick::pace;
 
 /// How often, in ticks, the journal is told that logic will not ask for the answered ones again.
 const KEEP_EVERY: u64 = 256;
@@ -85,7 +84,7 @@ impl Replies {
         self.close(&done.close);
         self.advance(done.tick);
         if let Some(wish) = &done.pace {
-            match pace::from_proto(wish) {
+            match pace::from_wire(wish) {
                 Some(strategy) => self.front.beat.set_pace(strategy, "logic"),
                 None => warn!(tick = done.tick, "logic asked for a pace that cannot be kept"),
             }

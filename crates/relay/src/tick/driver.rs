@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use pulsegate_cadence::{Pacer, Strategy};
 use pulsegate_protocol::proto::item::Item;
 use pulsegate_protocol::tick::Head;
-use pulsegate_protocol::{Reason, link, proto};
+use pulsegate_protocol::{Reason, link, pace, proto};
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
@@ -21,7 +21,6 @@ use tracing::{info, warn};
 use super::clock::{Clock, nanos, wall_ns};
 use super::figures::{TickFigures, Timing};
 use super::intake::Intake;
-use super::pace;
 use crate::admin::metrics::Metrics;
 use crate::config::Config;
 use crate::recorder::Entry;
@@ -301,7 +300,7 @@ impl Driver {
         }
         pacer.set(strategy);
         self.beat.pace.store(Arc::new(strategy));
-        let pace = Some(pace::to_proto(strategy));
+        let pace = Some(pace::to_wire(strategy));
         self.intake.event(Item::Pace(proto::PaceChange { pace, by: by.into() }));
         info!(?strategy, by, "pace changed");
     }

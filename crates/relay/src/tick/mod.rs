@@ -3,11 +3,9 @@
 //! - [`clock`]: this process's time, and the time in which it listened
 //! - [`intake`]: where clients' tasks put what arrived
 //! - [`driver`]: the beat thread
-//! - [`pace`]: a strategy as the link tells it
 //! - [`figures`]: lateness, work and sleep of the ticks
 
 pub mod clock;
 pub mod driver;
 pub mod figures;
 pub mod intake;
-pub mod pace;

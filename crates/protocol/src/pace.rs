@@ -1,10 +1,13 @@
-//! Strategies on the link.
+//! A strategy as the link tells it.
 
 use std::time::Duration;
 
-use pulsegate_protocol::proto::{self, deadline, pace::Strategy as Wire};
+use pulsegate_cadence::{Overrun, Strategy};
 
-use crate::{Overrun, Strategy};
+use crate::proto::{self, deadline, pace::Strategy as Wire};
+
+/// A beat may not be asked for more often than this: it would be a busy loop.
+pub const SHORTEST_BEAT: Duration = Duration::from_micros(100);
 
 /// The link's form of a strategy. Times above 584 years are taken for that.
 pub fn to_wire(strategy: Strategy) -> proto::Pace {
@@ -32,9 +35,12 @@ pub fn to_wire(strategy: Strategy) -> proto::Pace {
     proto::Pace { strategy: Some(wire) }
 }
 
-/// The strategy that a message means; `None` if it names none that is known here.
+/// The strategy that a message means.
+///
+/// `None` if it names none that is known here, or one that beats more often than
+/// [`SHORTEST_BEAT`].
 pub fn from_wire(pace: &proto::Pace) -> Option<Strategy> {
-    Some(match pace.strategy.as_ref()? {
+    let strategy = match pace.strategy.as_ref()? {
         Wire::Fixed(it) => Strategy::Fixed { sleep: Duration::from_nanos(it.sleep_ns) },
         Wire::Adaptive(it) => Strategy::Adaptive {
             sleep: Duration::from_nanos(it.sleep_ns),
@@ -54,7 +60,8 @@ pub fn from_wire(pace: &proto::Pace) -> Option<Strategy> {
                 deadline::Overrun::Stretch => Overrun::Stretch,
             },
         },
-    })
+    };
+    (strategy.shortest_beat() >= SHORTEST_BEAT).then_some(strategy)
 }
 
 fn nanos(duration: Duration) -> u64 {
@@ -71,13 +78,27 @@ mod tests {
         for strategy in [
             Strategy::Fixed { sleep },
             Strategy::Adaptive { sleep, budget },
-            Strategy::Combined { sleep, budget, overruns: 3, calm: 4 },
+            Strategy::Combined { sleep, budget, overruns: 3, calm: 20 },
             Strategy::Deadline { period: sleep, overrun: Overrun::Skip },
             Strategy::Deadline { period: sleep, overrun: Overrun::CatchUp { max: 5 } },
             Strategy::Deadline { period: sleep, overrun: Overrun::Stretch },
         ] {
             assert_eq!(from_wire(&to_wire(strategy)), Some(strategy));
         }
-        assert_eq!(from_wire(&proto::Pace::default()), None);
+    }
+
+    #[test]
+    fn a_busy_loop_is_not_a_pace() {
+        let too_short = SHORTEST_BEAT - Duration::from_nanos(1);
+        assert_eq!(from_wire(&to_wire(Strategy::Fixed { sleep: too_short })), None);
+        let just_long_enough = Strategy::Fixed { sleep: SHORTEST_BEAT };
+        assert_eq!(from_wire(&to_wire(just_long_enough)), Some(just_long_enough));
+    }
+
+    #[test]
+    fn what_is_not_known_here_is_not_a_pace() {
+        assert_eq!(from_wire(&proto::Pace { strategy: None }), None);
+        let overrun = proto::Deadline { period_ns: 50_000_000, overrun: 99, catch_up: 0 };
+        assert_eq!(from_wire(&proto::Pace { strategy: Some(Wire::Deadline(overrun)) }), None);
     }
 }
