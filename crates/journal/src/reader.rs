@@ -15,7 +15,7 @@ use crate::directory::Directory;
 use crate::error::{Error, Missing};
 use crate::format::Timing;
 use crate::options::Watermark;
-use crate::recovery::{damage, read_head};
+use crate::recovery::{damage, read_head, read_last};
 use crate::walk::{Fault, Step};
 use place::{Fate, Place};
 
@@ -70,9 +70,15 @@ impl Reader {
     /// [`Error::NoJournal`] if there is none, [`Error::Damaged`] if its first head is.
     pub fn open(dir: impl AsRef<Path>) -> Result<Self, Error> {
         let dir = Directory::new(dir.as_ref());
-        let first = dir.segments()?.first().copied();
-        let first = first.ok_or_else(|| Error::NoJournal(dir.path().to_owned()))?;
-        Self::at(dir, first)
+        let segments = dir.segments()?;
+        let first = *segments.first().ok_or_else(|| Error::NoJournal(dir.path().to_owned()))?;
+        let opened = Self::at(dir.clone(), first);
+        // A journal may have been killed at birth, before its first head was whole.
+        let newborn = matches!(opened, Err(Error::Damaged(_))) && segments.len() == 1;
+        if newborn && read_last(&dir, first)?.0.known.is_none() {
+            return Err(Error::NoJournal(dir.path().to_owned()));
+        }
+        opened
     }
 
     fn at(dir: Directory, segment: u64) -> Result<Self, Error> {

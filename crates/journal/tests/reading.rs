@@ -197,6 +197,8 @@ fn where_there_is_no_journal_the_error_says_so() {
         assert!(matches!(verify(&path), Err(Error::NoJournal(_))));
         assert!(matches!(info(&path), Err(Error::NoJournal(_))));
     }
+    fs::write(dir.path().join("00000001.mcap"), "").unwrap();
+    assert!(matches!(Reader::open(dir.path()), Err(Error::NoJournal(_))));
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
     let error = Writer::open(Options::new(&file), at(0)).unwrap_err().to_string();
