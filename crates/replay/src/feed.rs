@@ -1,13 +1,14 @@
 //! Ticks from the journal, read ahead on a thread of their own.
 
 use bytes::Bytes;
-use pulsegate_journal::{Error as JournalError, Reader, Record};
-use pulsegate_protocol::tick::{Head, Peek};
+use pulsegate_journal::Reader;
+use pulsegate_protocol::tick::Head;
 use tokio::sync::mpsc;
 
 use crate::args::Point;
 use crate::error::Error;
 use crate::only::Only;
+use crate::recording::next_tick;
 
 /// How many ticks are read ahead.
 const AHEAD: usize = 16;
@@ -47,7 +48,7 @@ struct Feed {
 
 impl Feed {
     fn next(&mut self) -> Result<Option<Recorded>, Error> {
-        let Some((peek, bytes)) = self.next_tick()? else { return Ok(None) };
+        let Some((peek, bytes)) = next_tick(&mut self.reader)? else { return Ok(None) };
         if self.until.is_some_and(|until| !until.includes(&peek.head)) {
             return Ok(None);
         }
@@ -58,14 +59,5 @@ impl Feed {
             None => bytes,
         };
         Ok(Some(Recorded { head: peek.head, bytes }))
-    }
-
-    fn next_tick(&mut self) -> Result<Option<(Peek, Bytes)>, JournalError> {
-        while let Some(record) = self.reader.read()? {
-            if let Record::Tick { peek, bytes } = record {
-                return Ok(Some((peek, bytes)));
-            }
-        }
-        Ok(None)
     }
 }

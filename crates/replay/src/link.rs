@@ -86,7 +86,7 @@ fn hello(args: &ReplayArgs, recording: &Recording) -> Result<Hello, Error> {
         protocol: link::VERSION,
         relay: concat!("pulsegate replay ", env!("CARGO_PKG_VERSION")).into(),
         lineage: recording.lineage().into(),
-        epoch: recording.epoch_of(first),
+        epoch: recording.epoch_of(first)?,
         mode: Mode::Replay.into(),
         pace: None,
         snapshot_every: 0,

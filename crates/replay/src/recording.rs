@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use pulsegate_journal::{Info, Reader, Record, info};
+use bytes::Bytes;
+use pulsegate_journal::{Error as JournalError, Reader, Record, info};
 use pulsegate_protocol::proto::Restore;
+use pulsegate_protocol::tick::Peek;
 
 use crate::args::Point;
 use crate::error::Error;
@@ -12,35 +14,56 @@ use crate::error::Error;
 #[derive(Debug)]
 pub(crate) struct Recording {
     dir: PathBuf,
-    info: Info,
+    lineage: String,
+    first_tick: u64,
+    last_tick: u64,
+    /// Where each segment begins: when, and with which tick. Empty if that is not known.
+    segments: Vec<(u64, u64)>,
 }
 
 impl Recording {
+    /// Looks at a journal's heads. One that is damaged can be played up to there.
     pub(crate) fn open(dir: &Path) -> Result<Self, Error> {
-        let info = info(dir)?;
-        if info.first_tick == 0 {
+        let head = match Reader::open(dir)?.read()? {
+            Some(Record::Head(head)) => head,
+            _ => return Err(Error::Empty(dir.to_owned())),
+        };
+        let (last_tick, segments) = match info(dir) {
+            Ok(info) => (info.last_tick, info.segments),
+            Err(JournalError::Damaged(damage)) if damage.missing.after >= head.next_tick => {
+                (damage.missing.after, Vec::new())
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if last_tick < head.next_tick {
             return Err(Error::Empty(dir.to_owned()));
         }
-        Ok(Self { dir: dir.to_owned(), info })
+        let segments = segments.iter().map(|segment| (segment.begun_ns, segment.first_tick));
+        Ok(Self {
+            dir: dir.to_owned(),
+            lineage: head.lineage,
+            first_tick: head.next_tick,
+            last_tick,
+            segments: segments.collect(),
+        })
     }
 
     pub(crate) fn lineage(&self) -> &str {
-        &self.info.lineage
+        &self.lineage
     }
 
     pub(crate) const fn first_tick(&self) -> u64 {
-        self.info.first_tick
+        self.first_tick
     }
 
     pub(crate) const fn last_tick(&self) -> u64 {
-        self.info.last_tick
+        self.last_tick
     }
 
     /// The life of the relay that sealed a tick.
-    pub(crate) fn epoch_of(&self, tick: u64) -> u64 {
-        let segments = self.info.segments.iter();
-        let segment = segments.take_while(|segment| segment.first_tick <= tick).last();
-        segment.map_or(1, |segment| segment.epoch)
+    pub(crate) fn epoch_of(&self, tick: u64) -> Result<u64, Error> {
+        let first = next_tick(&mut self.reader(tick)?)?;
+        first.map(|(peek, _)| peek.head.epoch.into()).ok_or_else(|| self.out_of_range())
     }
 
     /// The first tick at a place or after it; without a place, the first that there is.
@@ -57,13 +80,17 @@ impl Recording {
     }
 
     pub(crate) const fn out_of_range(&self) -> Error {
-        Error::Range { first: self.first_tick(), last: self.last_tick() }
+        Error::Range { first: self.first_tick, last: self.last_tick }
     }
 
     /// The newest snapshot after a tick or before it.
     pub(crate) fn snapshot(&self, tick: u64) -> Result<Option<Restore>, Error> {
-        let snapshot = Reader::open(&self.dir)?.snapshot(tick)?;
-        Ok(snapshot.map(|(tick, state)| Restore { tick, state }))
+        match Reader::open(&self.dir)?.snapshot(tick) {
+            Ok(snapshot) => Ok(snapshot.map(|(tick, state)| Restore { tick, state })),
+            // The search looks further than the range does; without it, the ticks will do.
+            Err(JournalError::Damaged(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The journal, read from a tick on.
@@ -75,16 +102,23 @@ impl Recording {
 
     fn first_since(&self, wall_ns: u64) -> Result<u64, Error> {
         // A segment begins no later than its first tick is sealed.
-        let segments = self.info.segments.iter();
-        let segment = segments.take_while(|segment| segment.begun_ns <= wall_ns).last();
-        let mut reader = self.reader(segment.map_or(self.first_tick(), |it| it.first_tick))?;
-        while let Some(record) = reader.read()? {
-            if let Record::Tick { peek, .. } = record
-                && peek.head.wall_ns >= wall_ns
-            {
+        let begun = self.segments.iter().take_while(|(begun_ns, _)| *begun_ns <= wall_ns).last();
+        let mut reader = self.reader(begun.map_or(self.first_tick, |(_, tick)| *tick))?;
+        while let Some((peek, _)) = next_tick(&mut reader)? {
+            if peek.head.wall_ns >= wall_ns {
                 return Ok(peek.head.number);
             }
         }
         Err(self.out_of_range())
     }
+}
+
+/// The next tick; other records are passed over.
+pub(crate) fn next_tick(reader: &mut Reader) -> Result<Option<(Peek, Bytes)>, JournalError> {
+    while let Some(record) = reader.read()? {
+        if let Record::Tick { peek, bytes } = record {
+            return Ok(Some((peek, bytes)));
+        }
+    }
+    Ok(None)
 }

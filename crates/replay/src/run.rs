@@ -76,16 +76,17 @@ pub async fn run(args: ReplayArgs, mut progress: impl FnMut(Progress)) -> Result
     let exchange = exchange::run(plan, pacing, feed, &mut incoming, &mut outgoing, &standing);
     let mut exchange = std::pin::pin!(exchange);
     let mut tell_at = Instant::now();
-    loop {
+    let ended = loop {
         tokio::select! {
-            ended = &mut exchange => break ended?,
+            ended = &mut exchange => break ended,
             () = sleep_until(tell_at) => {
                 progress(how_far(first, last, &standing));
                 tell_at = Instant::now() + PROGRESS_EVERY;
             }
         }
-    }
+    };
     progress(how_far(first, last, &standing));
+    ended?;
     let standing = *standing.borrow();
     if standing.played == 0 {
         return Err(range);

@@ -395,7 +395,10 @@ async fn all_before_a_damage_is_played_and_the_damage_is_named() {
     std::fs::write(&segment, bytes).unwrap();
 
     let logic = arena().await;
-    let error = play(args(recorded.dir.path(), &logic)).await.unwrap_err();
+    let mut answered = 0;
+    let played = run(args(recorded.dir.path(), &logic), |progress| answered = progress.answered);
+    let error = played.await.unwrap_err();
     assert!(error.to_string().contains("00000001.mcap"), "{error}");
+    assert!((500..1500).contains(&answered), "answered up to tick {answered}: {error}");
     assert_eq!(error.exit_code(), 1);
 }
