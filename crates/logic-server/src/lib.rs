@@ -1,6 +1,6 @@
 //! The SDK for logic servers behind Pulsegate, and sample servers.
 //!
-//! A game is a type with one method a tick. [`serve`] does the rest: it meets the relay, keeps the
+//! A game is a type with one method a tick. [`serve()`] does the rest: it meets the relay, keeps the
 //! number of the last tick applied together with the game, answers pings while the game is busy,
 //! and hands answers back in order.
 //!
