@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod config;
+pub mod health;
 pub mod run;
 
 use std::path::PathBuf;
@@ -36,6 +37,8 @@ enum Command {
     /// Print the default configuration, or its schema
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Ask a relay that runs how it is; the exit status says whether it is well
+    Health(health::HealthArgs),
     /// Simulate clients
     Bots(pulsegate_bots::BotsArgs),
     /// Print the completions for a shell
@@ -59,6 +62,7 @@ impl Cli {
                 command.run().into_diagnostic()?;
                 Ok(ExitCode::SUCCESS)
             }
+            Some(Command::Health(args)) => health::run(args).map(|()| ExitCode::SUCCESS),
             Some(Command::Bots(args)) => {
                 Ok(runtime()?.block_on(pulsegate_bots::terminal::run(args)))
             }
