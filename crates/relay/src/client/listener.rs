@@ -21,7 +21,7 @@ use tracing::{debug, warn};
 use super::figures::Figures;
 use super::outbox::Outbox;
 use super::{Client, connection, parting};
-use crate::config;
+use crate::config::{self, Config};
 use crate::front::Front;
 
 /// Connections that are told why they are turned away, at the same time. Others are just closed.
@@ -38,6 +38,7 @@ pub async fn run(
     stop: CancellationToken,
 ) {
     let mut door = Door {
+        config: front.config.load_full(),
         front,
         tasks,
         turned_away: Arc::new(Semaphore::new(TURNED_AWAY_AT_ONCE)),
@@ -52,6 +53,7 @@ pub async fn run(
         match accepted {
             Ok((stream, peer)) => {
                 door.rest = REST.0;
+                door.follow_config(&listener);
                 door.let_in(stream, peer).await;
             }
             Err(error) if is_exhaustion(&error) => door.out_of_files(&listener, &error).await,
@@ -62,6 +64,8 @@ pub async fn run(
 }
 
 struct Door {
+    /// The configuration that the listening socket was set up by.
+    config: Arc<Config>,
     front: Arc<Front>,
     tasks: TaskTracker,
     turned_away: Arc<Semaphore>,
@@ -71,6 +75,18 @@ struct Door {
 }
 
 impl Door {
+    /// The next clients inherit what a reload has changed.
+    fn follow_config(&mut self, listener: &TcpListener) {
+        let config = self.front.config.load_full();
+        if Arc::ptr_eq(&config, &self.config) {
+            return;
+        }
+        if let Err(error) = configure(listener, &config.client) {
+            warn!(%error, "new clients keep the old socket options");
+        }
+        self.config = config;
+    }
+
     async fn let_in(&mut self, stream: TcpStream, peer: SocketAddr) {
         if let Some(reason) = self.front.turns_away(peer.ip()) {
             self.turn_away(stream, reason);
@@ -85,11 +101,10 @@ impl Door {
             Figures::new(front.clock.listened()),
             Outbox::new(front.framing, writer),
         ));
-        while front.intake.open(&client).is_err() {
+        while front.roster.begin(&client).is_err() {
             front.intake.space().await;
         }
         debug!(session = client.id, %peer, "session opened");
-        front.roster.add(Arc::clone(&client));
         self.tasks.spawn(connection::serve(Arc::clone(front), client, reader));
     }
 

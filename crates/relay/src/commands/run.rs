@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::admin::View;
-use crate::config::{Config, LogicAddress, Override};
+use crate::config::{Config, Override};
 use crate::relay::{Listeners, Relay};
 use crate::reload::{self, Origin};
 use crate::{log, service};
@@ -69,11 +69,6 @@ enum CannotStart {
         "set LimitNOFILE={needed} (systemd), run `ulimit -n {needed}`, or lower limits.sessions"
     ))]
     Files { needed: u64, sessions: u64, limit: u64 },
-    #[error("needs up to {needed}, and limits.memory allows {limit}")]
-    #[diagnostic(help(
-        "raise limits.memory, or lower limits.sessions, limits.outbox or the socket buffers"
-    ))]
-    Memory { needed: bytesize::ByteSize, limit: bytesize::ByteSize },
 }
 
 /// Runs a relay until SIGTERM or SIGINT; a second one ends it at once.
@@ -84,7 +79,7 @@ pub fn run(args: RunArgs) -> miette::Result<ExitCode> {
     let origin = args.origin();
     let config = origin.load()?;
     let _log = log::start(config.log.level, config.log.format);
-    check_needs(&config)?;
+    raise_file_limit(&config)?;
     super::runtime()?.block_on(serve(config, origin))
 }
 
@@ -129,8 +124,8 @@ async fn bind(
     })
 }
 
-/// Raises the limit of open files as far as it may be, and compares limits with needs.
-fn check_needs(config: &Config) -> Result<(), CannotStart> {
+/// Raises the limit of open files as far as it may be raised.
+fn raise_file_limit(config: &Config) -> Result<(), CannotStart> {
     let needs = config.needs();
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
@@ -141,13 +136,7 @@ fn check_needs(config: &Config) -> Result<(), CannotStart> {
         let (needed, sessions) = (needs.files(), needs.sessions);
         return Err(CannotStart::Files { needed, sessions, limit });
     }
-    match config.limits.memory {
-        Some(limit) if needs.memory() > limit as u64 => Err(CannotStart::Memory {
-            needed: bytesize::ByteSize(needs.memory()),
-            limit: bytesize::ByteSize(limit as u64),
-        }),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// Says that the relay runs, and on a terminal what to try next.
@@ -170,28 +159,28 @@ fn announce(view: &View, with_defaults: bool) {
 
 fn what_to_try(config: &Config) -> String {
     let clients = config.client.listen;
-    let logic = match &config.logic.address {
-        LogicAddress::Echo => "built-in echo server: each packet comes back".to_owned(),
-        other => other.to_string(),
-    };
-    let journal =
-        config.journal.dir.as_ref().map_or("off".into(), |dir| format!("{}/", dir.display()));
     let admin = config.admin.listen.map_or("off".into(), |address| format!("http://{address}"));
+    let journal = config.journal.dir.as_deref().unwrap_or(Path::new("off")).display();
     format!(
         "
-  Pulsegate runs.  Clients {clients} · Logic: {logic}
-                   Journal {journal} · Admin {admin}
+Pulsegate runs.
 
-  Try, in another terminal:
-    pulsegate bots {clients} --count 100 --duration 10s     simulated clients
-    curl {admin}/api/sessions                  who is here
-    pulsegate journal cat data                                every tick, read back
-    python3 examples/client.py                                a client in twenty lines
+  clients   {clients}
+  logic     {logic}, built in: each packet comes back
+  journal   {journal}/
+  admin     {admin}
 
-  Your own game:     pulsegate run --logic 127.0.0.1:14001    (see README, \"Your own game\")
-  All settings:      pulsegate config default > relay.toml; pulsegate run --config relay.toml
-  Stop with Ctrl-C.
-"
+Try in another terminal:
+
+  pulsegate bots --count 100 --duration 10s           simulated clients
+  curl {admin}/api/sessions           who is here, and how they are
+  pulsegate journal cat {journal}                          every tick, read back
+  pulsegate config default > relay.toml               all settings, each with a sentence
+
+With your own game:  pulsegate run --logic 127.0.0.1:14001
+Ctrl-C ends it in order.
+",
+        logic = config.logic.address,
     )
 }
 

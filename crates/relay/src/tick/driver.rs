@@ -190,6 +190,15 @@ pub struct Driver {
     pub epoch: u32,
 }
 
+/// What the beat thread heard while it waited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    Nothing,
+    /// The pace may be another one now.
+    Pace,
+    Stop,
+}
+
 /// A sealed batch, and when its beat was due and happened.
 struct Sealed {
     number: u64,
@@ -208,8 +217,8 @@ impl Driver {
         let mut due = self.clock.now();
         let mut last_beat = None;
         let mut timing = None;
-        while !self.wait_until(due, &mut pacer) {
-            let Some(sealed) = self.beat_once(due, last_beat, timing.take()) else { return };
+        while let Some(due_now) = self.wait_until(due, &mut pacer) {
+            let Some(sealed) = self.beat_once(due_now, last_beat, timing.take()) else { return };
             last_beat = Some(sealed.at);
             let Some(work) = self.wait_for_answer(&sealed, &mut pacer) else { break };
             let next = pacer.next(sealed.due, work);
@@ -228,18 +237,21 @@ impl Driver {
         self.last_beats(last_beat, timing);
     }
 
-    /// Waits until a beat is due; `true` if it is time to stop instead.
-    fn wait_until(&mut self, due: Duration, pacer: &mut Pacer) -> bool {
+    /// Waits until a beat is due, and says when that was; `None` if it is time to stop instead.
+    fn wait_until(&mut self, mut due: Duration, pacer: &mut Pacer) -> Option<Duration> {
         loop {
             let now = self.clock.now();
             if due <= now + PRECISE {
                 let spin = self.config.load().tick.spin;
                 self.clock.sleep_until(due, spin);
                 self.notice_stall(due.max(now));
-                return false;
+                return Some(due);
             }
-            if self.hear(due - PRECISE, pacer) {
-                return true;
+            match self.hear(due - PRECISE, pacer) {
+                Heard::Nothing => {}
+                // Nobody who asked for a beat a second wants to wait out an hour first.
+                Heard::Pace => due = due.min(now + pacer.strategy().shortest_beat()),
+                Heard::Stop => return None,
             }
         }
     }
@@ -259,27 +271,30 @@ impl Driver {
                 self.metrics.logic_stalls.inc();
                 break;
             }
-            if self.hear(give_up, pacer) {
+            if self.hear(give_up, pacer) == Heard::Stop {
                 return None;
             }
         }
         Some(self.clock.now().saturating_sub(sealed.due))
     }
 
-    /// Waits for a signal, at most until `until`, and does what it says; `true` if it says stop.
-    fn hear(&mut self, until: Duration, pacer: &mut Pacer) -> bool {
+    /// Waits for a signal, at most until `until`, and does what it says.
+    fn hear(&mut self, until: Duration, pacer: &mut Pacer) -> Heard {
         self.beat.turn();
         let now = self.clock.now();
         let wake = until.min(now + LOOK_UP);
         let signal = self.inbox.0.recv_timeout(wake.saturating_sub(now));
         match signal {
-            Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return true,
+            Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return Heard::Stop,
             Ok(Signal::Pace(strategy, by)) => self.change_pace(strategy, by, pacer),
             Ok(Signal::Reload) => self.reload(pacer),
-            Ok(Signal::Nudge) => {}
-            Err(RecvTimeoutError::Timeout) => self.notice_stall(wake),
+            Ok(Signal::Nudge) => return Heard::Nothing,
+            Err(RecvTimeoutError::Timeout) => {
+                self.notice_stall(wake);
+                return Heard::Nothing;
+            }
         }
-        false
+        Heard::Pace
     }
 
     /// Time that passed while this thread should have run does not count as anyone's silence.
@@ -360,6 +375,7 @@ impl Driver {
                 Ok(slot) => return Some(slot),
                 Err(mpsc::error::TrySendError::Closed(())) => return None,
                 Err(mpsc::error::TrySendError::Full(())) => {
+                    self.beat.turn();
                     self.metrics.journal_waits.inc();
                     let wake = self.clock.now() + QUEUE_FULL;
                     self.clock.sleep_until(wake, Duration::ZERO);
