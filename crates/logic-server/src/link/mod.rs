@@ -29,7 +29,7 @@ use tokio::sync::{OwnedMutexGuard, mpsc};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use self::reading::Reader;
 use self::writing::Writer;
@@ -94,6 +94,8 @@ pub(crate) async fn run<L: Logic, S>(
             info!(peer, relay = meeting.hello.relay, mode = ?meeting.hello.mode(), "relay linked");
             meeting.serve(&mut reader, writer, shutdown).await
         }
+        // A health check only connects.
+        Err(End::Theirs(None)) => return debug!(peer, "hung up without a word"),
         Err(end) => {
             if let End::Ours(goodbye) = &end {
                 let _ = writer.goodbye(goodbye.clone()).await;
