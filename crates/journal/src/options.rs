@@ -61,7 +61,7 @@ impl Options {
 pub struct Watermark(Arc<AtomicU64>);
 
 impl Watermark {
-    /// The last tick for which [`Writer::append`] returned.
+    /// The last tick for which [`Writer::append`](crate::Writer::append) returned.
     pub fn tick(&self) -> u64 {
         self.0.load(Ordering::Acquire)
     }

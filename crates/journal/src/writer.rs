@@ -274,6 +274,7 @@ impl std::fmt::Debug for Writer {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::OpenOptions;
     use std::io;
     use std::path::Path;
 
@@ -288,8 +289,8 @@ mod tests {
         batch.seal(&Head { number, ..Head::default() })
     }
 
-    /// Ticks 1 and 2, then one that is written and fails in its sync, then tick 4.
-    fn with_a_failure(dir: &Path) -> Writer {
+    /// Ticks 1 and 2, then one that is written, `torn` or not, and fails in its sync, then tick 4.
+    fn with_a_failure(dir: &Path, torn: bool) -> Writer {
         let now = Now::default();
         let (mut writer, _) = Writer::open(Options::new(dir), now).unwrap();
         writer.append(tick(1), now).unwrap();
@@ -303,6 +304,10 @@ mod tests {
         });
         assert!(failed.is_err());
         assert!(writer.append(tick(3), now).is_err());
+        if torn {
+            let file = OpenOptions::new().write(true).open(dir.join("00000001.mcap")).unwrap();
+            file.set_len(file.metadata().unwrap().len() - 20).unwrap();
+        }
         writer.restart_after_failure(4, now).unwrap();
         writer.append(tick(4), now).unwrap();
         writer
@@ -322,26 +327,31 @@ mod tests {
     }
 
     #[test]
-    fn a_tick_that_failed_in_its_sync_is_no_part_of_the_journal() {
-        let dir = tempfile::tempdir().unwrap();
-        let writer = with_a_failure(dir.path());
-        assert_eq!(numbers(dir.path(), Some(writer.watermark())), [1, 2, 4]);
-        writer.finish().unwrap();
-        assert_eq!(numbers(dir.path(), None), [1, 2, 4]);
-        let verified = verify(dir.path()).unwrap();
-        assert_eq!((verified.ticks, verified.gaps, verified.last_tick), (3, 1, 4));
+    fn a_tick_that_failed_is_no_part_of_the_journal() {
+        for torn in [false, true] {
+            let dir = tempfile::tempdir().unwrap();
+            let writer = with_a_failure(dir.path(), torn);
+            assert_eq!(numbers(dir.path(), Some(writer.watermark())), [1, 2, 4]);
+            writer.finish().unwrap();
+            assert_eq!(numbers(dir.path(), None), [1, 2, 4]);
+            let verified = verify(dir.path()).unwrap();
+            assert_eq!((verified.ticks, verified.gaps, verified.last_tick), (3, 1, 4));
 
-        let (_writer, recovered) = Writer::open(Options::new(dir.path()), Now::default()).unwrap();
-        assert_eq!(recovered.last_tick, 4);
+            let (_writer, recovered) =
+                Writer::open(Options::new(dir.path()), Now::default()).unwrap();
+            assert_eq!(recovered.last_tick, 4);
+        }
     }
 
     #[test]
     fn a_seek_to_a_tick_that_failed_finds_the_one_after_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let _writer = with_a_failure(dir.path());
-        let mut reader = Reader::open(dir.path()).unwrap();
-        reader.seek(3).unwrap();
-        let Some(Record::Tick { peek, .. }) = reader.read().unwrap() else { panic!() };
-        assert_eq!(peek.head.number, 4);
+        for torn in [false, true] {
+            let dir = tempfile::tempdir().unwrap();
+            let _writer = with_a_failure(dir.path(), torn);
+            let mut reader = Reader::open(dir.path()).unwrap();
+            reader.seek(3).unwrap();
+            let Some(Record::Tick { peek, .. }) = reader.read().unwrap() else { panic!() };
+            assert_eq!(peek.head.number, 4);
+        }
     }
 }
