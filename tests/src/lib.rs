@@ -1,1 +1,30 @@
-//! The harness of the end-to-end tests.
+//! Pulsegate end to end: what the tests in `tests/` are made of.
+//!
+//! - [`programs`]: the real binaries, built once, as children that die with their test
+//! - [`host`]: a loopback address of its own for each test, so that ports are never fought for
+//! - [`relay`]: a `pulsegate` that runs, and what can be seen of it
+//! - [`logic`]: a `logic-server` that runs; [`fake_logic`]: one played by the test
+//! - [`client`]: one client, byte by byte; [`bots`]: many
+//! - [`wait`]: waiting for conditions, and for other heavy tests
+//!
+//! Nothing in here sleeps for luck. Everything that waits has a deadline and says what it missed.
+
+// A panic is a test's report.
+#![allow(clippy::unwrap_used)]
+
+pub mod bots;
+pub mod client;
+pub mod fake_logic;
+pub mod host;
+pub mod logic;
+pub mod programs;
+pub mod relay;
+pub mod wait;
+
+pub use bots::Bots;
+pub use client::{Close, TestClient};
+pub use fake_logic::{FakeLogic, Link};
+pub use logic::TestLogic;
+pub use programs::{Program, logic_server, pulsegate};
+pub use relay::TestRelay;
+pub use wait::{PATIENCE, alone, eventually, eventually_some, soon};
