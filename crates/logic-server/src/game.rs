@@ -1,5 +1,6 @@
 //! A game, how far it is, and the thread on which it runs.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,6 +16,10 @@ use tracing::{error, warn};
 use crate::handshake::goodbye;
 use crate::pusher::Pushes;
 use crate::{Logic, Memory, Pusher, Replies, Tick};
+
+/// How many answers are kept in case the link breaks behind them: as many as ticks may be
+/// unanswered at a time.
+const KEPT_ANSWERS: usize = 64;
 
 /// Makes a game anew.
 pub(crate) type Factory<L> = Arc<dyn Fn(Pusher) -> L + Send + Sync>;
@@ -32,6 +37,8 @@ pub(crate) struct Game<L> {
     factory: Factory<L>,
     lineage: Option<String>,
     applied: Option<u64>,
+    /// The newest answers, without snapshots; only of a game that holds state.
+    kept: VecDeque<Done>,
     pushes: Arc<Mutex<Pushes>>,
 }
 
@@ -40,7 +47,7 @@ impl<L: Logic> Game<L> {
         let (pusher, pushes) = Pusher::new();
         let logic = factory(pusher);
         let pushes = Arc::new(Mutex::new(pushes));
-        Self { logic, factory, lineage: None, applied: None, pushes }
+        Self { logic, factory, lineage: None, applied: None, kept: VecDeque::new(), pushes }
     }
 
     /// What the game says between ticks.
@@ -51,6 +58,11 @@ impl<L: Logic> Game<L> {
     /// The last tick applied; 0 if there is none.
     pub(crate) fn applied(&self) -> u64 {
         self.applied.unwrap_or_default()
+    }
+
+    /// The answers after tick `answered`, as far as they are kept: the relay lacks them.
+    pub(crate) fn answers_after(&self, answered: u64) -> Vec<Done> {
+        self.kept.iter().filter(|done| done.tick > answered).cloned().collect()
     }
 
     /// Where a relay with this journal resumes. State of another journal is kept: the relay reads
@@ -113,10 +125,21 @@ impl<L: Logic> Game<L> {
         self.applied = Some(number);
         done.tick = number;
         done.state_hash = self.logic.state_hash();
+        self.keep(&done);
         if snapshot_every > 0 && number.is_multiple_of(snapshot_every) {
             done.snapshot = self.logic.snapshot().map(Into::into);
         }
         Ok(done)
+    }
+
+    fn keep(&mut self, done: &Done) {
+        if L::MEMORY == Memory::Nothing {
+            return;
+        }
+        if self.kept.len() == KEPT_ANSWERS {
+            self.kept.pop_front();
+        }
+        self.kept.push_back(done.clone());
     }
 
     fn apply(&mut self, tick: &Tick) -> Done {

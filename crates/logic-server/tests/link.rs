@@ -89,6 +89,30 @@ async fn a_relay_is_refused_with_a_code_and_a_sentence() {
 }
 
 #[tokio::test]
+async fn answers_that_were_lost_with_the_link_are_given_again() {
+    let server = Server::start(|_| Arena::default()).await;
+    let (mut relay, _) = server.link("l").await;
+    let mut answers = Vec::new();
+    for number in 1..=70 {
+        answers.push(relay.tick(number, [open(number)]).await);
+    }
+    drop(relay);
+
+    // 6 and older are no longer kept, and the relay has all up to 68.
+    for (answered, first_again) in [(0, 7), (68, 69), (70, 71)] {
+        let mut relay = FakeRelay::connect(server.address).await;
+        let welcome = relay.welcomed(Hello { answered, ..hello("l") }).await;
+        let applied = Applied { lineage: "l".into(), tick: 70 };
+        assert_eq!(welcome.resume, Some(Resume::Applied(applied)));
+        for number in first_again..=70 {
+            assert_eq!(relay.done().await, answers[number - 1]);
+        }
+        relay.ping(5).await;
+        assert!(matches!(relay.next().await, Some(Message::Pong(pong)) if pong.id == 5));
+    }
+}
+
+#[tokio::test]
 async fn a_strangers_bytes_cost_a_goodbye_and_the_server_listens_on() {
     let server = Server::start(|_| Echo).await;
     for bytes in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0, 0, 0, 2, 0xFF, 0xFF], &[0, 0, 0, 0]] {
@@ -187,7 +211,8 @@ async fn a_tick_out_of_place_ends_the_link_and_leaves_the_state() {
     assert_eq!(goodbye.code(), Code::Protocol);
     assert!(goodbye.text.contains("tick 3") && goodbye.text.contains("tick 2"), "{goodbye:?}");
 
-    let (mut relay, _) = server.link("l").await;
+    let mut relay = FakeRelay::connect(server.address).await;
+    relay.welcomed(Hello { answered: 1, ..hello("l") }).await;
     let gap = proto::Gap { first: 2, last: 4, why: "the disk was full".into() };
     assert_eq!(relay.tick(5, [proto::item::Item::Gap(gap)]).await.tick, 5);
 }

@@ -92,6 +92,7 @@ fn hello(args: &ReplayArgs, recording: &Recording) -> Result<Hello, Error> {
         snapshot_every: 0,
         nonce: Bytes::copy_from_slice(&nonce),
         proof: link::hello_proof(&args.secret, &nonce, recording.lineage()),
+        answered: 0,
     })
 }
 

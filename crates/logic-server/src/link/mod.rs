@@ -152,11 +152,17 @@ async fn meet<L: Logic, S: AsyncRead + AsyncWrite>(
     };
     let resume = game.meet(&hello.lineage);
     let foreign = matches!(&resume, Resume::Applied(held) if held.lineage != hello.lineage);
+    let resumes = matches!(resume, Resume::Applied(_)) && !foreign;
     let welcome = handshake::welcome(L::NAME, resume, secret, &hello.nonce);
     writer.send(Message::Welcome(welcome)).await?;
     if foreign {
         drop((game, claim));
         return Err(refused_by_relay(reader.next().await?));
+    }
+    if resumes {
+        for done in game.answers_after(hello.answered) {
+            writer.send(Message::Done(done)).await?;
+        }
     }
     Ok(Meeting { hello, claim, game })
 }

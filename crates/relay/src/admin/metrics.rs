@@ -58,6 +58,7 @@ pub struct Metrics {
     pub link_up: Gauge,
     /// Links made.
     pub links: Counter,
+    links_lost: Family<ByReason, Counter>,
     logic_busy: Histogram,
     /// Ticks that logic has not answered; set when it is looked at.
     pub unanswered: Gauge,
@@ -107,6 +108,7 @@ impl Default for Metrics {
             logic_stalls: Counter::default(),
             link_up: Gauge::default(),
             links: Counter::default(),
+            links_lost: Family::default(),
             logic_busy: durations(),
             unanswered: Gauge::default(),
             journal_failed: Gauge::default(),
@@ -145,6 +147,7 @@ impl Metrics {
         registry.register("logic_stalls", "Beats that went on without an answer", self.logic_stalls.clone());
         registry.register("link_up", "Whether the logic server is connected", self.link_up.clone());
         registry.register("links", "Links made to the logic server", self.links.clone());
+        registry.register("links_lost", "Links that ended, by reason", self.links_lost.clone());
         registry.register_with_unit("logic_busy", "How long logic says its rules ran", Unit::Seconds, self.logic_busy.clone());
         registry.register("ticks_unanswered", "Ticks that logic has not answered", self.unanswered.clone());
         registry.register("journal_failed", "Whether the journal has failed", self.journal_failed.clone());
@@ -167,6 +170,11 @@ impl Metrics {
     /// A reply reached nobody.
     pub fn reply_dropped(&self, reason: &'static str) {
         self.replies_dropped.get_or_create(&ByReason { reason }).inc();
+    }
+
+    /// A link ended.
+    pub fn link_lost(&self, reason: &'static str) {
+        self.links_lost.get_or_create(&ByReason { reason }).inc();
     }
 
     /// A tick is over.

@@ -23,14 +23,11 @@ pub const IN_FLIGHT: u64 = 64;
 /// A link on which nothing else is sent carries a ping so often.
 const PING: Duration = Duration::from_secs(1);
 
-/// How long the last ticks may take at the end.
-const LAST_ANSWERS: Duration = Duration::from_secs(2);
-
 /// Pongs that may be owed at a time. A peer that asks faster is answered more rarely.
 const PONGS: usize = 16;
 
 /// Exchanges ticks and answers from where the logic server is. Returns when `stop` came and the
-/// last tick was answered, or it is clear that it will not be.
+/// last tick was answered. If it is dropped, half a message may have been sent.
 pub async fn run(
     met: Met,
     incoming: &mut Incoming,
@@ -46,6 +43,7 @@ pub async fn run(
     let mut sending = Sending {
         out,
         source,
+        replies,
         next: met.next,
         owed,
         sent: &sent,
@@ -57,6 +55,7 @@ pub async fn run(
         replies,
         timeout,
         pongs,
+        last: met.answered,
         answered: &answered,
         sent: sent.subscribe(),
     };
@@ -69,6 +68,7 @@ pub async fn run(
 struct Sending<'a> {
     out: &'a mut Outgoing,
     source: &'a mut Source,
+    replies: &'a Replies,
     next: u64,
     owed: mpsc::Receiver<Pong>,
     sent: &'a watch::Sender<u64>,
@@ -85,31 +85,14 @@ impl Sending<'_> {
         if let Some(restore) = restore {
             self.out.send(to_logic::Message::Restore(restore)).await?;
         }
-        tokio::select! {
-            result = self.send_on() => return result,
-            () = stop.cancelled() => {}
-        }
-        let last = self.source.newest();
-        tokio::select! {
-            result = self.send_until_answered(last) => result,
-            () = tokio::time::sleep(LAST_ANSWERS) => Ok(()),
-        }
-    }
-
-    async fn send_on(&mut self) -> Result<(), LinkError> {
-        loop {
-            self.step().await?;
-        }
-    }
-
-    async fn send_until_answered(&mut self, last: u64) -> Result<(), LinkError> {
-        while *self.answered.borrow() < last {
-            self.step().await?;
+        while !stop.is_cancelled() || *self.answered.borrow() < self.replies.last_sealed() {
+            self.step(stop).await?;
         }
         Ok(())
     }
 
-    async fn step(&mut self) -> Result<(), LinkError> {
+    /// Waits for one thing to send, and sends it. A message that was begun is finished.
+    async fn step(&mut self, stop: &CancellationToken) -> Result<(), LinkError> {
         let may_send = self.next <= *self.answered.borrow_and_update() + IN_FLIGHT;
         tokio::select! {
             tick = self.source.tick(self.next), if may_send => {
@@ -127,6 +110,7 @@ impl Sending<'_> {
                 self.ping = Instant::now() + PING;
                 self.out.send(to_logic::Message::Ping(Ping { id: self.next })).await?;
             }
+            () = stop.cancelled(), if !stop.is_cancelled() => {}
         }
         Ok(())
     }
@@ -137,6 +121,9 @@ struct Receiving<'a> {
     replies: &'a Replies,
     timeout: Duration,
     pongs: mpsc::Sender<Pong>,
+    /// The last tick that was answered, on this link or one before.
+    last: u64,
+    /// The same, but not before the first tick of this link.
     answered: &'a watch::Sender<u64>,
     sent: watch::Receiver<u64>,
 }
@@ -150,7 +137,8 @@ impl Receiving<'_> {
                     self.check(&done)?;
                     let tick = done.tick;
                     self.replies.done(done, link::inner(&frame)).await;
-                    self.answered.send_replace(tick);
+                    self.last = tick;
+                    self.answered.send_modify(|answered| *answered = tick.max(*answered));
                 }
                 from_logic::Message::Push(push) => {
                     self.replies.push(push, link::inner(&frame)).await;
@@ -170,9 +158,10 @@ impl Receiving<'_> {
         }
     }
 
-    /// Answers come in the order of the ticks, one for each that was sent.
+    /// Answers come in the order of the ticks, one for each that was sent. Those that were lost
+    /// with the link before may come first.
     fn check(&self, done: &Done) -> Result<(), LinkError> {
-        let (answered, sent) = (*self.answered.borrow(), *self.sent.borrow());
+        let (answered, sent) = (self.last, *self.sent.borrow());
         if done.tick <= answered {
             return Err(LinkError::Protocol(format!(
                 "Done for tick {}, and tick {answered} was answered already",

@@ -35,6 +35,9 @@ pub struct Met {
     pub restore: Option<Restore>,
     /// The first tick that it needs.
     pub next: u64,
+    /// The last tick whose answer is not expected any more. Answers to those between it and `next`
+    /// may have been lost with the link before, and come first.
+    pub answered: u64,
 }
 
 /// Why a logic server cannot go on where it is.
@@ -98,7 +101,7 @@ impl CannotResume {
 
 impl Identity {
     /// The first message.
-    pub fn hello(&self, strategy: Strategy, snapshot_every: u64) -> Hello {
+    pub fn hello(&self, strategy: Strategy, snapshot_every: u64, answered: u64) -> Hello {
         let mut nonce = [0; 16];
         // Without a random nonce a proof could be replayed, so without one there is none.
         let random = getrandom::fill(&mut nonce).is_ok();
@@ -113,6 +116,7 @@ impl Identity {
             snapshot_every,
             proof: link::hello_proof(secret, &nonce, &self.lineage),
             nonce: Bytes::copy_from_slice(&nonce),
+            answered,
         }
     }
 }
@@ -150,6 +154,7 @@ pub async fn resume(
     source: &mut Source,
     replies: &Replies,
 ) -> Result<Met, LinkError> {
+    let mut lost_answers = 0;
     let (restore, next) = match welcome.resume.ok_or(CannotResume::Nowhere)? {
         Resume::Stateless(_) => {
             replies.logic_is_stateless();
@@ -164,11 +169,12 @@ pub async fn resume(
             if applied.tick > newest {
                 return Err(CannotResume::JournalBehind { applied: applied.tick, newest }.into());
             }
-            replies.logic_has_applied(applied.tick);
+            replies.logic_holds_state();
+            lost_answers = applied.tick.saturating_sub(replies.answered());
             (None, applied.tick + 1)
         }
         Resume::Rebuild(_) => {
-            replies.logic_rebuilds();
+            replies.logic_holds_state();
             let restore = source.newest_snapshot().await?;
             let next = restore.as_ref().map_or(1, |restore| restore.tick + 1);
             (restore, next)
@@ -178,5 +184,5 @@ pub async fn resume(
     if next < oldest {
         return Err(CannotResume::TooOld { needed: next, oldest }.into());
     }
-    Ok(Met { name: welcome.name, restore, next })
+    Ok(Met { name: welcome.name, restore, next, answered: next - 1 - lost_answers })
 }

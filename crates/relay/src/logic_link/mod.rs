@@ -33,6 +33,9 @@ use stream::{Incoming, LogicAddress, Outgoing};
 /// From which to which delay a failed connection is tried again, each with jitter.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
+/// How long the last ticks may take at the end.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+
 /// A link that held for so long was a good one: the next failure begins with the shortest delay.
 const STABLE: Duration = Duration::from_secs(10);
 
@@ -82,6 +85,21 @@ pub enum LinkError {
     /// The journal could not be read.
     #[error(transparent)]
     Source(#[from] SourceError),
+}
+
+impl LinkError {
+    /// The name under which it is counted.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Connect { .. } => "connect",
+            Self::Io(_) | Self::Closed => "disconnected",
+            Self::Silent(_) => "silent",
+            Self::Protocol(_) => "protocol",
+            Self::Goodbye { .. } => "goodbye",
+            Self::Resume(_) => "resume",
+            Self::Source(_) => "source",
+        }
+    }
 }
 
 /// What the logic server is told at the end, if it is still there to listen.
@@ -147,7 +165,11 @@ impl LogicLink {
             })?,
             () = stop.cancelled() => return Ok(()),
         };
-        let result = self.converse(&mut incoming, &mut out, timeout, stop).await;
+        let result = tokio::select! {
+            result = self.converse(&mut incoming, &mut out, timeout, stop) => result,
+            // A logic server that hangs does not hold up the relay's end.
+            () = long_after(stop) => Ok(()),
+        };
         if let Some(goodbye) = goodbye_for(&result) {
             out.say_goodbye(goodbye).await;
         }
@@ -163,7 +185,7 @@ impl LogicLink {
     ) -> Result<(), LinkError> {
         let pace = self.front.beat.pace();
         let snapshot_every = self.front.config.load().logic.snapshot_every.unwrap_or(0);
-        let hello = self.identity.hello(pace, snapshot_every);
+        let hello = self.identity.hello(pace, snapshot_every, self.replies.answered());
         let welcome =
             handshake::greet(incoming, out, &hello, &self.identity.secret, timeout).await?;
         let met =
@@ -187,6 +209,9 @@ impl LogicLink {
         self.front.metrics.link_up.set(0);
         let mut status = self.status();
         let had_one = status.connected.take().is_some();
+        if had_one {
+            self.front.metrics.link_lost(error.name());
+        }
         let text = error.to_string();
         // A server that stays away is one line, not one for each attempt.
         if had_one || status.trouble.as_deref() != Some(&text) {
@@ -212,6 +237,11 @@ impl LogicLink {
     fn status(&self) -> std::sync::MutexGuard<'_, Status> {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+async fn long_after(stop: &CancellationToken) {
+    stop.cancelled().await;
+    sleep(LAST_ANSWERS).await;
 }
 
 fn backoff() -> backon::ExponentialBackoff {

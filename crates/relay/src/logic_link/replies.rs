@@ -60,26 +60,26 @@ impl Replies {
         self.rebuilt_until.store(0, Relaxed);
     }
 
-    /// The logic server holds the state after this tick, whether its answer came or not.
-    pub fn logic_has_applied(&self, tick: u64) {
-        self.stateless.store(false, Relaxed);
-        self.rebuilt_until.store(0, Relaxed);
-        self.advance(tick);
-    }
-
-    /// The logic server rebuilds its state: up to here nothing new comes of it.
-    pub fn logic_rebuilds(&self) {
+    /// The logic server holds state. If it has to be rebuilt, nothing new comes of it up to here.
+    pub fn logic_holds_state(&self) {
         self.stateless.store(false, Relaxed);
         self.rebuilt_until.store(self.answered(), Relaxed);
     }
 
-    /// Takes the answer to a tick; `recorded` are the bytes that it came in.
+    /// The last tick that was sealed.
+    pub fn last_sealed(&self) -> u64 {
+        self.front.beat.gathering() - 1
+    }
+
+    /// Takes the answer to a tick; `recorded` are the bytes that it came in. If this is dropped
+    /// before it is through, the answer is delivered and recorded, or neither.
     pub async fn done(&self, done: Done, recorded: Option<Bytes>) {
         self.front.metrics.logic_busy(Duration::from_nanos(done.busy_ns));
         if done.tick <= self.answered() {
             self.drop_replies("answered_before", &done.replies);
             return;
         }
+        let Some(journal) = self.journal().await else { return };
         self.deliver(&done.replies);
         self.close(&done.close);
         self.advance(done.tick);
@@ -91,9 +91,11 @@ impl Replies {
         }
         let bytes = recorded.unwrap_or_else(|| done.encode_to_vec().into());
         let snapshot = done.snapshot.is_some();
-        self.record(Entry::Answer { tick: done.tick, bytes, snapshot }).await;
-        if snapshot || (self.stateless.load(Relaxed) && done.tick.is_multiple_of(KEEP_EVERY)) {
-            self.record(Entry::KeepFrom(done.tick + 1)).await;
+        journal.send(Entry::Answer { tick: done.tick, bytes, snapshot });
+        if (snapshot || (self.stateless.load(Relaxed) && done.tick.is_multiple_of(KEEP_EVERY)))
+            && let Some(journal) = self.journal().await
+        {
+            journal.send(Entry::KeepFrom(done.tick + 1));
         }
     }
 
@@ -103,10 +105,11 @@ impl Replies {
             self.drop_replies("answered_before", &push.replies);
             return;
         }
+        let Some(journal) = self.journal().await else { return };
         self.deliver(&push.replies);
         self.close(&push.close);
         let bytes = recorded.unwrap_or_else(|| push.encode_to_vec().into());
-        self.record(Entry::Push(bytes)).await;
+        journal.send(Entry::Push(bytes));
     }
 
     fn deliver(&self, replies: &[Reply]) {
@@ -152,9 +155,9 @@ impl Replies {
         replies.iter().for_each(|_| self.front.metrics.reply_dropped(why));
     }
 
-    /// Waits for room in the journal's queue. The journal never waits for this link.
-    async fn record(&self, entry: Entry) {
-        // A journal that is gone takes the whole process with it; no need to say it here as well.
-        let _ = self.recorder.send(entry).await;
+    /// Waits for room in the journal's queue; the journal never waits for this link. A journal
+    /// that is gone takes the whole process with it.
+    async fn journal(&self) -> Option<mpsc::Permit<'_, Entry>> {
+        self.recorder.reserve().await.ok()
     }
 }

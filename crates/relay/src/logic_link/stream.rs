@@ -30,7 +30,12 @@ type Socket = Pin<Box<dyn Stream>>;
 pub struct Incoming(FramedRead<ReadHalf<Socket>, LengthDelimitedCodec>);
 
 /// What goes to the logic server.
-pub struct Outgoing(WriteHalf<Socket>);
+pub struct Outgoing {
+    socket: WriteHalf<Socket>,
+    /// Whether a message was begun and not finished: whoever sent it was dropped meanwhile, or the
+    /// connection broke. Nothing can be said behind half a message.
+    cut: bool,
+}
 
 /// Connects within `patience`.
 pub async fn connect(
@@ -40,7 +45,7 @@ pub async fn connect(
     match timeout(patience, open(address, patience)).await {
         Ok(socket) => {
             let (read, write) = tokio::io::split(socket?);
-            Ok((Incoming(FramedRead::new(read, link::codec())), Outgoing(write)))
+            Ok((Incoming(FramedRead::new(read, link::codec())), Outgoing::new(write)))
         }
         Err(_) => Err(io::ErrorKind::TimedOut.into()),
     }
@@ -82,24 +87,61 @@ impl Incoming {
 }
 
 impl Outgoing {
+    fn new(socket: WriteHalf<Socket>) -> Self {
+        Self { socket, cut: false }
+    }
+
     /// Sends a message that is no tick.
     pub async fn send(&mut self, message: to_logic::Message) -> io::Result<()> {
         let body = link::to_logic(message);
         let length = (body.len() as u32).to_be_bytes();
-        self.0.write_all_buf(&mut length.chain(body)).await?;
-        self.0.flush().await
+        self.write(length.chain(body)).await
     }
 
     /// Sends a tick: the very bytes that are in the journal, behind a prefix.
     pub async fn send_tick(&mut self, tick: &Chained) -> io::Result<()> {
-        let prefix = link::tick_prefix(&tick.bytes);
-        self.0.write_all_buf(&mut prefix.chain(tick.bytes.clone())).await?;
-        self.0.flush().await
+        self.write(link::tick_prefix(&tick.bytes).chain(tick.bytes.clone())).await
     }
 
     /// Says why the link ends. A peer that does not take it misses it.
     pub async fn say_goodbye(&mut self, goodbye: Goodbye) {
+        if self.cut {
+            return;
+        }
         let goodbye = self.send(to_logic::Message::Goodbye(goodbye));
         let _ = timeout(Duration::from_secs(1), goodbye).await;
+    }
+
+    async fn write(&mut self, mut frame: impl Buf) -> io::Result<()> {
+        self.cut = true;
+        self.socket.write_all_buf(&mut frame).await?;
+        self.socket.flush().await?;
+        self.cut = false;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pulsegate_protocol::proto::Ping;
+    use tokio::io::{AsyncReadExt, duplex, split};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_is_said_behind_half_a_message() {
+        let (relay, mut logic) = duplex(4);
+        let relay: Socket = Box::pin(relay);
+        let mut out = Outgoing::new(split(relay).1);
+        let ping = out.send(to_logic::Message::Ping(Ping { id: 300 }));
+        assert!(timeout(Duration::from_millis(10), ping).await.is_err());
+        let mut half = [0; 4];
+        logic.read_exact(&mut half).await.unwrap();
+
+        out.say_goodbye(Goodbye::default()).await;
+        drop(out);
+        let mut rest = Vec::new();
+        logic.read_to_end(&mut rest).await.unwrap();
+        assert!(rest.is_empty(), "{rest:?}");
     }
 }
