@@ -12,7 +12,7 @@ use tracing::debug;
 use crate::admin::metrics::Metrics;
 use crate::client::Client;
 use crate::tick::clock::{self, Clock};
-use crate::tick::intake::Intake;
+use crate::tick::intake::{Full, Intake};
 
 /// Every session that is open, by id, and a bounded list of those that were.
 #[derive(Debug)]
@@ -53,11 +53,20 @@ impl Roster {
         }
     }
 
-    /// Puts a client on the list. Its session must be in the batch already.
-    pub fn add(&self, client: Arc<Client>) {
+    /// Begins a session: its `open` goes into the batch, and it is on the list before logic can
+    /// reply to it.
+    ///
+    /// # Errors
+    /// If the batch has no room: wait for [`Intake::space`], then try again.
+    pub fn begin(&self, client: &Arc<Client>) -> Result<(), Full> {
+        self.intake.open(client, || self.list(client))
+    }
+
+    fn list(&self, client: &Arc<Client>) {
         self.metrics.opened.inc();
         *lock(&self.addresses).entry(client.peer.ip()).or_default() += 1;
-        self.clients.write().unwrap_or_else(PoisonError::into_inner).insert(client.id, client);
+        let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
+        clients.insert(client.id, Arc::clone(client));
     }
 
     /// The client with this id, while its session is open.

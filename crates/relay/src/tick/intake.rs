@@ -52,9 +52,11 @@ impl Intake {
         Self { open: Mutex::new(open), limit, space: Notify::new() }
     }
 
-    /// Begins a session. Nothing of it is in the batch before this.
-    pub fn open(&self, client: &Arc<Client>) -> Result<(), Full> {
+    /// Begins a session. Nothing of it is in the batch before this, and no tick that holds it is
+    /// sealed before it is on the list.
+    pub fn open(&self, client: &Arc<Client>, list: impl FnOnce()) -> Result<(), Full> {
         let mut open = self.room()?;
+        list();
         open.gathering
             .event(Item::Open(proto::Open { session: client.id, peer: client.peer.to_string() }));
         open.news.push(News::Opened(Arc::clone(client)));
