@@ -139,9 +139,22 @@ pub struct Sealed {
 }
 
 impl Sealed {
+    /// Its events, as [`events`] gives them.
+    pub fn events(&self) -> impl Iterator<Item = Result<Event, Damage>> {
+        events_of(&self.bytes[HEAD_LEN..])
+    }
+
     /// How many bytes it has, without the checksum.
     pub fn size(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// Puts events before all others, as if they had been there when the batch was begun.
+    pub fn prepend(&mut self, events: impl IntoIterator<Item = Event>) {
+        let mut first = Gathering::with_capacity(0);
+        events.into_iter().for_each(|event| first.event(event));
+        self.bytes.splice(HEAD_LEN..HEAD_LEN, first.bytes.drain(HEAD_LEN..));
+        self.items += first.items;
     }
 
     /// Puts the tick behind the one whose checksum is `previous`.
@@ -234,7 +247,10 @@ pub fn peek(bytes: &[u8]) -> Result<Peek, Damage> {
 /// The events of an encoded tick; packets are stepped over without a look inside.
 pub fn events(bytes: &[u8]) -> impl Iterator<Item = Result<Event, Damage>> {
     let end = bytes.len().saturating_sub(CHECKSUM_LEN);
-    let mut rest = bytes.get(HEAD_LEN..end).unwrap_or_default();
+    events_of(bytes.get(HEAD_LEN..end).unwrap_or_default())
+}
+
+fn events_of(mut rest: &[u8]) -> impl Iterator<Item = Result<Event, Damage>> {
     std::iter::from_fn(move || {
         loop {
             match next_item(&mut rest) {
@@ -333,6 +349,23 @@ mod tests {
             flipped[bit / 8] ^= 1 << (bit % 8);
             assert!(peek(&flipped).is_err(), "bit {bit}");
         }
+    }
+
+    #[test]
+    fn what_is_prepended_was_there_first() {
+        let mut late = Gathering::with_capacity(0);
+        late.packet(1, b"x");
+        let mut sealed = late.seal(&head());
+        sealed.prepend([open(1), open(2)]);
+        let found: Vec<_> = sealed.events().map(Result::unwrap).collect();
+        assert_eq!(found, [open(1), open(2)]);
+
+        let mut whole = Gathering::with_capacity(0);
+        [1, 2].into_iter().for_each(|session| whole.event(open(session)));
+        whole.packet(1, b"x");
+        let whole = whole.seal(&head());
+        assert_eq!(sealed.items, whole.items);
+        assert_eq!(sealed.chain(3).bytes, whole.chain(3).bytes);
     }
 
     #[test]

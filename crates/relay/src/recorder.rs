@@ -2,6 +2,8 @@
 //!
 //! A tick goes on to the link when [`Writer::append`] has returned, and not before.
 
+mod gap;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,11 +15,12 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tracing::{error, info};
 
+pub use self::gap::Gap;
+
 use crate::admin::metrics::Metrics;
 use crate::backlog::Backlog;
 use crate::config::OnError;
 use crate::tick::clock::{Clock, wall_ns};
-use crate::tick::driver::Beat;
 use crate::tick::figures::{Timing, micros};
 
 /// How many entries may wait for the disk. Then beats are late, and the link stops reading.
@@ -32,8 +35,6 @@ pub enum Entry {
         sealed: Sealed,
         /// How a tick before it went.
         timing: Option<Timing>,
-        /// Whether it names the ticks that were lost before it.
-        ends_gap: bool,
     },
     /// Logic's answer to a tick.
     Answer {
@@ -58,8 +59,8 @@ pub struct Recorder {
     pub store: Store,
     /// Where ticks go from here.
     pub backlog: Arc<Backlog>,
-    /// Who has to know of gaps.
-    pub beat: Arc<Beat>,
+    /// What could not be kept since the journal failed.
+    pub gap: Option<Gap>,
     /// What to do when the journal fails.
     pub on_error: OnError,
     /// The relay's time.
@@ -110,9 +111,7 @@ impl Recorder {
     fn take(&mut self, entry: Entry) -> Result<(), Error> {
         let now = self.now();
         let result = match entry {
-            Entry::Tick { sealed, timing, ends_gap } => {
-                self.take_tick(sealed, timing.as_ref(), ends_gap, now)
-            }
+            Entry::Tick { sealed, timing } => self.take_tick(sealed, timing.as_ref(), now),
             Entry::Answer { tick, bytes, snapshot } => {
                 self.write(|writer| writer.answer(&bytes, tick, snapshot, now))
             }
@@ -127,39 +126,54 @@ impl Recorder {
 
     fn take_tick(
         &mut self,
-        sealed: Sealed,
+        mut sealed: Sealed,
         timing: Option<&Timing>,
-        ends_gap: bool,
         now: Now,
     ) -> Result<(), Error> {
         let number = sealed.number;
         if let Some(timing) = timing {
             self.write(|writer| writer.timing(&record(timing), now))?;
         }
-        let began = self.clock.now();
-        let chained = match &mut self.store {
-            Store::Nowhere(previous) => {
-                let chained = sealed.chain(*previous);
-                *previous = chained.checksum;
-                chained
-            }
-            Store::Journal(writer) => {
-                if ends_gap {
-                    writer.restart_after_failure(number, now)?;
-                }
-                writer.append(sealed, now)?
-            }
-        };
-        if ends_gap {
-            info!(tick = number, "journal goes on after a gap");
+        // A batch that cannot be written is gone, but who came and went in it is told later.
+        let presence =
+            if self.on_error == OnError::Gap { gap::presence(&sealed) } else { Vec::new() };
+        if let Some(gap) = &self.gap {
+            sealed.prepend(gap.told_in(number));
         }
-        self.metrics.journal_failed.set(0);
-        self.metrics.journaled(chained.bytes.len(), self.clock.now().saturating_sub(began));
-        self.pass_on(chained);
+        match self.append(sealed, now) {
+            Ok(tick) => self.pass_on(tick),
+            Err(error) => {
+                self.survive(Err(error))?;
+                if let Some(gap) = &mut self.gap {
+                    gap.lose(presence);
+                }
+            }
+        }
         Ok(())
     }
 
-    fn pass_on(&self, tick: Chained) {
+    fn append(&mut self, sealed: Sealed, now: Now) -> Result<Chained, Error> {
+        let began = self.clock.now();
+        let tick = match &mut self.store {
+            Store::Nowhere(previous) => {
+                let tick = sealed.chain(*previous);
+                *previous = tick.checksum;
+                tick
+            }
+            Store::Journal(writer) => {
+                writer.restart_after_failure(sealed.number, now)?;
+                writer.append(sealed, now)?
+            }
+        };
+        self.metrics.journaled(tick.bytes.len(), self.clock.now().saturating_sub(began));
+        Ok(tick)
+    }
+
+    fn pass_on(&mut self, tick: Chained) {
+        if self.gap.take().is_some() {
+            self.metrics.journal_failed.set(0);
+            info!(tick = tick.number, "journal goes on after a gap");
+        }
         self.backlog.push(tick);
     }
 
@@ -190,11 +204,10 @@ impl Recorder {
         if self.on_error == OnError::Stop {
             return Err(failure);
         }
-        // Later failures are those of ticks between the first and the end of the gap.
-        if !matches!(failure, Error::Failed { .. }) {
+        if self.gap.is_none() {
             error!(error = %failure, "journal failed; ticks are lost until it can be written again");
+            self.gap = Some(Gap::new(self.backlog.newest() + 1, failure.to_string()));
         }
-        self.beat.mark_gap(self.backlog.newest() + 1, failure.to_string());
         Ok(())
     }
 

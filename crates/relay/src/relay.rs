@@ -178,7 +178,7 @@ impl Relay {
             inbox,
             store,
             backlog: Arc::clone(&backlog),
-            beat,
+            gap: None,
             on_error,
             clock,
             metrics,

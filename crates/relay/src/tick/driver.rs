@@ -4,9 +4,9 @@
 //! bounded queue. When that queue is full, since the journal is slow, beats are late; they are
 //! never skipped, and the batch goes on growing until clients have to wait.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -61,15 +61,7 @@ pub struct Beat {
     answered_at_ns: AtomicU64,
     linked: AtomicBool,
     pace: ArcSwap<Strategy>,
-    gap: Mutex<Option<Gap>>,
     turns: AtomicU64,
-}
-
-/// Ticks that the journal could not keep.
-#[derive(Debug)]
-struct Gap {
-    first: u64,
-    why: String,
 }
 
 impl Beat {
@@ -83,7 +75,6 @@ impl Beat {
             answered_at_ns: AtomicU64::new(0),
             linked: AtomicBool::new(false),
             pace: ArcSwap::from_pointee(strategy),
-            gap: Mutex::new(None),
             turns: AtomicU64::new(0),
         };
         (Arc::new(beat), Inbox(inbox))
@@ -120,15 +111,6 @@ impl Beat {
     /// Asks for the last beat.
     pub fn stop(&self) {
         self.send(Signal::Stop);
-    }
-
-    /// The journal could keep no tick from `first` on. The next batch says so.
-    pub fn mark_gap(&self, first: u64, why: String) {
-        *self.gap.lock().unwrap_or_else(PoisonError::into_inner) = Some(Gap { first, why });
-    }
-
-    fn take_gap(&self) -> Option<Gap> {
-        self.gap.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// A number that grows as long as the beat thread is not stuck.
@@ -284,15 +266,13 @@ impl Driver {
         let now = self.clock.now();
         let wake = until.min(now + LOOK_UP);
         let signal = self.inbox.0.recv_timeout(wake.saturating_sub(now));
+        // Also when something was heard: that may have come behind a stall.
+        self.notice_stall(wake);
         match signal {
             Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return Heard::Stop,
             Ok(Signal::Pace(strategy, by)) => self.change_pace(strategy, by, pacer),
             Ok(Signal::Reload) => self.reload(pacer),
-            Ok(Signal::Nudge) => return Heard::Nothing,
-            Err(RecvTimeoutError::Timeout) => {
-                self.notice_stall(wake);
-                return Heard::Nothing;
-            }
+            Ok(Signal::Nudge) | Err(RecvTimeoutError::Timeout) => return Heard::Nothing,
         }
         Heard::Pace
     }
@@ -340,21 +320,15 @@ impl Driver {
         timing: Option<Timing>,
     ) -> Option<Sealed> {
         self.beat.turn();
-        let at = self.clock.now();
         let recorder = self.recorder.clone();
         let slot = self.queue_slot(&recorder)?;
+        let at = self.clock.now();
         let judgement = self.judgement();
         self.table.judge(self.clock.listened(), &judgement);
 
         // Said before the batch is taken: whoever asks meanwhile waits for one tick too many.
         let number = self.beat.gathering.fetch_add(1, Ordering::AcqRel);
-        let mut batch = self.intake.take();
-        let gap = self.beat.take_gap();
-        let ends_gap = gap.is_some();
-        if let Some(Gap { first, why }) = gap {
-            batch.event(Item::Gap(proto::Gap { first, last: number - 1, why }));
-        }
-        let sealed = batch.seal(&Head {
+        let sealed = self.intake.take().seal(&Head {
             number,
             epoch: self.epoch,
             monotonic_ns: nanos(at),
@@ -363,8 +337,9 @@ impl Driver {
             seed: link::seed(&self.lineage, number),
         });
         let (items, bytes) = (sealed.items, sealed.size());
-        slot.send(Entry::Tick { sealed, timing, ends_gap });
+        slot.send(Entry::Tick { sealed, timing });
         self.metrics.ticks.inc();
+        self.notice_stall(at);
         Some(Sealed { number, due, at, items, bytes })
     }
 
