@@ -3,6 +3,7 @@
 pub mod check;
 pub mod config;
 pub mod health;
+pub mod journal;
 pub mod run;
 
 use std::path::PathBuf;
@@ -16,7 +17,7 @@ use tokio::runtime::{Builder, Runtime};
 ///
 /// Without a command it runs: clients on 127.0.0.1:14000, a built-in echo server behind it, every
 /// tick in ./data.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "pulsegate", version, max_term_width = 100)]
 pub struct Cli {
     #[command(subcommand)]
@@ -25,7 +26,7 @@ pub struct Cli {
     run: run::RunArgs,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 enum Command {
     /// Run the relay (the default)
     Run(run::RunArgs),
@@ -41,6 +42,11 @@ enum Command {
     Health(health::HealthArgs),
     /// Simulate clients
     Bots(pulsegate_bots::BotsArgs),
+    /// Look into a journal
+    #[command(subcommand)]
+    Journal(journal::JournalCommand),
+    /// Send recorded ticks to a logic server
+    Replay(pulsegate_replay::ReplayArgs),
     /// Print the completions for a shell
     Completions {
         /// The shell
@@ -65,6 +71,10 @@ impl Cli {
             Some(Command::Health(args)) => health::run(args).map(|()| ExitCode::SUCCESS),
             Some(Command::Bots(args)) => {
                 Ok(runtime()?.block_on(pulsegate_bots::terminal::run(args)))
+            }
+            Some(Command::Journal(command)) => journal::run(command),
+            Some(Command::Replay(args)) => {
+                Ok(runtime()?.block_on(pulsegate_replay::terminal::run(args)))
             }
             Some(Command::Completions { shell }) => {
                 let mut command = <Self as clap::CommandFactory>::command();
