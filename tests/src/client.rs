@@ -9,7 +9,7 @@ use pulsegate_protocol::Framing;
 use serde_json::Value;
 use socket2::{Domain, SockRef, Socket, Type};
 
-use crate::wait::{PATIENCE, soon};
+use crate::wait::PATIENCE;
 
 /// A connection to a relay, in the role of a client. It blocks, and gives up after [`PATIENCE`].
 #[derive(Debug)]
@@ -50,6 +50,16 @@ impl TestClient {
     pub fn connect_from(source: IpAddr, relay: SocketAddr) -> Self {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.bind(&SocketAddr::new(source, 0).into()).unwrap();
+        socket.connect(&relay.into()).unwrap();
+        Self::over(socket.into(), Framing::DEFAULT)
+    }
+
+    /// Connects with a receive buffer of so many bytes: the kernel takes little for a client that
+    /// does not read.
+    #[track_caller]
+    pub fn connect_narrow(relay: SocketAddr, receive_buffer: usize) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.set_recv_buffer_size(receive_buffer).unwrap();
         socket.connect(&relay.into()).unwrap();
         Self::over(socket.into(), Framing::DEFAULT)
     }
@@ -165,13 +175,6 @@ impl TestClient {
         let notice = notice.unwrap_or(Value::Null);
         let reason = notice["reason"].as_str().unwrap_or_default().to_owned();
         Close { reason, notice, frames, reset }
-    }
-
-    /// Waits until the connection is reset or closed without reading what was sent.
-    #[track_caller]
-    pub fn wait_broken(&self) {
-        let broken = soon(PATIENCE, || self.stream.take_error().unwrap());
-        assert!(broken.is_some(), "the connection did not break");
     }
 
     fn take_frame(&mut self) -> Option<Vec<u8>> {

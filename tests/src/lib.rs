@@ -2,7 +2,7 @@
 //!
 //! - [`programs`]: the real binaries, built once, as children that die with their test
 //! - [`host`]: a loopback address of its own for each test, so that ports are never fought for
-//! - [`relay`]: a `pulsegate` that runs, and what can be seen of it
+//! - [`relay`]: a `pulsegate` that runs, and what can be seen of it; [`history`]: its journal's words
 //! - [`logic`]: a `logic-server` that runs; [`fake_logic`]: one played by the test
 //! - [`client`]: one client, byte by byte; [`bots`]: many
 //! - [`wait`]: waiting for conditions, and for other heavy tests
@@ -15,6 +15,7 @@
 pub mod bots;
 pub mod client;
 pub mod fake_logic;
+pub mod history;
 pub mod host;
 pub mod logic;
 pub mod programs;

@@ -13,9 +13,10 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::history::told;
 use crate::host::Host;
 use crate::programs::{Program, pulsegate};
-use crate::wait::eventually;
+use crate::wait::{eventually, eventually_some};
 
 /// A `pulsegate run` with a configuration, a journal and addresses of its own.
 #[derive(Debug)]
@@ -205,9 +206,23 @@ impl TestRelay {
 
     /// How much memory it holds, in bytes.
     pub fn rss_bytes(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    /// How much memory it has asked for, touched or not, in bytes.
+    pub fn reserved_bytes(&self) -> u64 {
+        self.memory("VmData:")
+    }
+
+    fn memory(&self, field: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.program.pid())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
         1024 * line.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
+    }
+
+    /// How many files it has open.
+    pub fn open_files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.program.pid())).unwrap().count()
     }
 
     /// Every tick in the journal so far, decoded; also while the relay runs.
@@ -229,6 +244,22 @@ impl TestRelay {
             tick.items.into_iter().filter_map(move |item| Some((number, item.item?)))
         };
         self.journal_ticks().into_iter().flat_map(items).collect()
+    }
+
+    /// What the journal says of one session so far, as [`told`] puts it.
+    pub fn history(&self, session: u64) -> Vec<String> {
+        let items = self.journal_items();
+        let told = items.iter().filter_map(|(_, item)| told(item));
+        told.filter(|(id, _)| *id == session).map(|(_, told)| told).collect()
+    }
+
+    /// Waits until a session is closed in the journal, and says what it has of it.
+    #[track_caller]
+    pub fn whole_history(&self, session: u64) -> Vec<String> {
+        eventually_some(&format!("the close of session {session} in the journal"), || {
+            let history = self.history(session);
+            history.last().is_some_and(|last| last.starts_with("close")).then_some(history)
+        })
     }
 
     /// The lines of `pulsegate journal cat` with these arguments.

@@ -297,6 +297,9 @@ impl<'a> Connection<'a> {
 
     /// Its packets are answered before it is let go: it may have closed only its own direction.
     async fn client_closed_its_side(&mut self) -> Result<(), End> {
+        if self.client.outbox.is_broken() {
+            return Err(broken(&io::ErrorKind::ConnectionReset.into()));
+        }
         if !self.partial.is_empty() && self.front.framing != Framing::Raw {
             let missing = json!({ "arrived": self.partial.len() });
             return Err(End(Reason::FrameCut, missing));

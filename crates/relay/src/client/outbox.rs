@@ -33,6 +33,8 @@ struct Inner {
     held_back: bool,
     /// Whether what waits is to go out as soon as the socket takes it.
     due: bool,
+    /// Whether a write failed.
+    broken: bool,
 }
 
 /// What became of a reply.
@@ -59,6 +61,7 @@ impl Outbox {
             posted: VecDeque::new(),
             held_back: false,
             due: false,
+            broken: false,
         };
         Self { framing, inner: Mutex::new(inner) }
     }
@@ -71,10 +74,17 @@ impl Outbox {
             Err(fault) => return Posted::TooLarge(fault),
         };
         let frame = [&header[..], body, self.framing.trailer()];
-        match self.lock().post(frame, now, limit) {
-            Ok(posted) => posted,
-            Err(_) => Posted::Gone,
-        }
+        let mut inner = self.lock();
+        inner.post(frame, now, limit).unwrap_or_else(|_| {
+            inner.broken = true;
+            Posted::Gone
+        })
+    }
+
+    /// Whether a reply found the connection broken. The kernel says so once: whoever reads after
+    /// that sees an ordinary end.
+    pub fn is_broken(&self) -> bool {
+        self.lock().broken
     }
 
     /// Writes what is due, as far as the socket takes it.
