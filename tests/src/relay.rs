@@ -21,9 +21,10 @@ use crate::wait::{eventually, eventually_some};
 /// A `pulsegate run` with a configuration, a journal and addresses of its own.
 #[derive(Debug)]
 pub struct TestRelay {
-    host: Host,
-    dir: TempDir,
+    // The process ends before its files and its address go.
     program: Program,
+    dir: TempDir,
+    host: Host,
 }
 
 impl TestRelay {
@@ -179,6 +180,12 @@ impl TestRelay {
     /// The open sessions, as `/api/sessions` shows them.
     pub fn sessions(&self) -> Vec<Value> {
         self.admin_json("/api/sessions").as_array().unwrap().clone()
+    }
+
+    /// An open session, as `/api/sessions` shows it; null if there is none with this id.
+    pub fn session(&self, id: u64) -> Value {
+        let sessions = self.sessions();
+        sessions.into_iter().find(|session| session["id"] == id).unwrap_or_default()
     }
 
     /// The closed sessions, as `/api/departed` shows them.

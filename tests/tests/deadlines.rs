@@ -86,7 +86,7 @@ fn a_reset_within_a_frame_is_one_close_and_no_packet() {
     let mut client = TestClient::connect(relay.clients());
     client.echo("whole");
     client.send_raw(b"\0\0\0\x0ahalf");
-    eventually("the half frame is read", || relay.sessions()[0]["bytes_in"] == 17);
+    eventually("the half frame is read", || relay.session(1)["bytes_in"] == 17);
     client.reset();
     let expected = ["open", "packet whole", "close (disconnected)"];
     assert_eq!(relay.whole_history(1), expected);

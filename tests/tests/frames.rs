@@ -75,7 +75,7 @@ fn a_frame_cut_at_any_byte_is_the_same_frame() {
         // Both parts must be separate reads, or nothing would be tested.
         let first_part = sent - frame.len() + cut;
         eventually("the first part is read", || {
-            relay.sessions()[0]["bytes_in"].as_u64() == Some(first_part as u64)
+            relay.session(1)["bytes_in"].as_u64() == Some(first_part as u64)
         });
         client.send_raw(&frame[cut..]);
         assert_eq!(client.read(), b"hello", "cut after {cut} bytes");
@@ -89,10 +89,10 @@ fn a_header_that_comes_byte_by_byte_is_a_header() {
     for (sent, byte) in client.frame(b"").into_iter().enumerate() {
         client.send_raw(&[byte]);
         eventually("the byte is read", || {
-            relay.sessions()[0]["bytes_in"].as_u64() == Some(sent as u64 + 1)
+            relay.session(1)["bytes_in"].as_u64() == Some(sent as u64 + 1)
         });
     }
-    eventually("it was a heartbeat", || relay.sessions()[0]["heartbeats"] == 1);
+    eventually("it was a heartbeat", || relay.session(1)["heartbeats"] == 1);
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn lines_are_frames_where_lines_are_asked_for() {
     for line in ["one", "two", "three"] {
         assert_eq!(client.read_text(), line);
     }
-    assert_eq!(relay.sessions()[0]["heartbeats"], 2);
+    assert_eq!(relay.session(1)["heartbeats"], 2);
     client.send_raw(&[b'x'; 1026]);
     let close = client.read_close();
     assert_eq!((close.reason.as_str(), &close.notice["limit"]), ("frame_too_large", &1024.into()));

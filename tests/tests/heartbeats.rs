@@ -15,7 +15,7 @@ fn a_heartbeat_that_was_encoded_twice_is_understood_and_not_passed_on() {
     let mut client = TestClient::connect(relay.clients());
     client.send(json!(ALIVE).to_string());
     client.echo("packet");
-    let session = &relay.sessions()[0];
+    let session = relay.session(1);
     assert_eq!(session["heartbeats"], 1);
     assert_eq!(session["frames_in"], 2);
     assert_eq!(relay.history(1), ["open", "packet packet"]);
@@ -27,17 +27,16 @@ fn claims_are_shown_beside_what_is_known_and_not_instead_of_it() {
     let mut client = TestClient::connect(relay.clients());
     client.send(ALIVE);
     eventually("the claims are shown", || {
-        relay.sessions()[0]["claims"]
-            == json!({"ip": "192.0.2.77", "status": "alive", "pid": 26464})
+        relay.session(1)["claims"] == json!({"ip": "192.0.2.77", "status": "alive", "pid": 26464})
     });
-    assert_eq!(relay.sessions()[0]["peer"], client.address().to_string());
+    assert_eq!(relay.session(1)["peer"], client.address().to_string());
 }
 
 #[test]
 fn the_clients_word_puts_it_into_leave_and_back() {
     let relay = TestRelay::start("");
     let mut client = TestClient::connect(relay.clients());
-    let state_is = |state: &str| relay.sessions()[0]["state"] == state;
+    let state_is = |state: &str| relay.session(1)["state"] == state;
     client.send(LEAVE);
     eventually("it leaves", || state_is("leave"));
     client.send(ALIVE);
@@ -82,5 +81,5 @@ fn what_is_no_heartbeat_by_the_configuration_is_a_packet() {
     let mut client = TestClient::connect(relay.clients());
     client.echo("");
     client.echo(ALIVE);
-    assert_eq!(relay.sessions()[0]["heartbeats"], 0);
+    assert_eq!(relay.session(1)["heartbeats"], 0);
 }

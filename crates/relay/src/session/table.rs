@@ -94,8 +94,10 @@ impl Table {
         match news {
             News::Opened(client) => {
                 let id = client.id;
-                let session =
-                    Session { client, liveness: Liveness::new(now), timer: None, sync: None };
+                // What it said since then, before this beat, counts.
+                let opened = client.figures.began().min(now);
+                let liveness = Liveness::new(opened);
+                let session = Session { client, liveness, timer: None, sync: None };
                 self.sessions.insert(id, session);
                 self.set_timer(id, now, judgement);
             }
