@@ -11,7 +11,7 @@ use std::time::Duration;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
-use tokio::time::sleep;
+use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use crate::admin::View;
@@ -50,7 +50,7 @@ pub async fn watch(origin: Origin, view: Arc<View>) -> io::Result<()> {
     loop {
         tokio::select! {
             _ = hangup.recv() => {}
-            () = changed.notified() => sleep(QUIET).await,
+            () = changed.notified() => settle(&changed).await,
         }
         match origin.load() {
             Ok(new) => apply(&view, &new),
@@ -60,6 +60,11 @@ pub async fn watch(origin: Origin, view: Arc<View>) -> io::Result<()> {
             ),
         }
     }
+}
+
+/// Returns once nothing has changed for a moment, so that one save is one reload.
+async fn settle(changed: &Notify) {
+    while timeout(QUIET, changed.notified()).await.is_ok() {}
 }
 
 /// Watches the directory: what replaces a file by another leaves a watch on the file behind.
