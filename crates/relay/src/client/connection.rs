@@ -269,7 +269,8 @@ impl<'a> Connection<'a> {
         if let Some(status) = claim
             && (status != Status::Alive || !self.client.figures.is_alive())
         {
-            self.front.intake.tell(News::Claimed(self.client.id, status));
+            let now = self.front.clock.listened();
+            self.front.intake.tell(News::Claimed(self.client.id, status, now));
         }
         if config.heartbeat.ack {
             self.front.post(self.client, b"");
@@ -304,7 +305,8 @@ impl<'a> Connection<'a> {
             let missing = json!({ "arrived": self.partial.len() });
             return Err(End(Reason::FrameCut, missing));
         }
-        self.front.intake.tell(News::Claimed(self.client.id, Status::Leave));
+        let now = self.front.clock.listened();
+        self.front.intake.tell(News::Claimed(self.client.id, Status::Leave, now));
         let mut answered = self.front.answered.clone();
         let last = self.front.beat.gathering();
         // Late answers are the logic server's fault, and then go nowhere.

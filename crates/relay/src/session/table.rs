@@ -105,10 +105,12 @@ impl Table {
                 self.sessions.remove(&id);
             }
             News::Heard(id) => self.look(id, now, judgement),
-            News::Claimed(id, status) => {
+            News::Claimed(id, status, at) => {
                 let Some(session) = self.sessions.get_mut(&id) else { return };
-                let change = session.liveness.claim(now, status);
+                let change = session.liveness.claim(at.min(now), status);
                 self.apply(id, change, now, judgement);
+                // A packet may have come after its word, and within the same tick.
+                self.look(id, now, judgement);
             }
         }
     }

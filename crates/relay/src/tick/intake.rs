@@ -4,6 +4,7 @@
 //! also what ends a session, so that nothing of a session can come behind its own `close`.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use pulsegate_protocol::Reason;
 use pulsegate_protocol::heartbeat::Status;
@@ -35,8 +36,8 @@ pub enum News {
     Opened(Arc<Client>),
     /// A session in `leave` was heard.
     Heard(u64),
-    /// A heartbeat claimed a status.
-    Claimed(u64, Status),
+    /// A heartbeat claimed a status, at this listened time.
+    Claimed(u64, Status, Duration),
     /// A session ended.
     Ended(u64),
 }
