@@ -1,13 +1,15 @@
 //! The real binaries.
 
-use std::io::{BufRead, BufReader, Read};
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::param::clock_ticks_per_second;
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 
 use crate::wait::{PATIENCE, eventually, soon};
 
@@ -19,6 +21,73 @@ pub fn pulsegate() -> Command {
 /// A command of the real `logic-server`.
 pub fn logic_server() -> Command {
     command("logic-server")
+}
+
+/// A command of the logic server in Python, in an environment that is made once.
+pub fn python_logic_server() -> Command {
+    let mut command = Command::new(python_environment().join("bin/python3"));
+    command.arg(workspace().join("examples/logic_server.py"));
+    command
+}
+
+fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// A virtual environment under `target/` with what `examples/requirements.txt` names.
+fn python_environment() -> PathBuf {
+    let environment = workspace().join("target/python");
+    let requirements = workspace().join("examples/requirements.txt");
+    fs::create_dir_all(&environment).unwrap();
+    // Other test processes wait here.
+    let lock = fs::File::create(environment.join("lock")).unwrap();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let (wanted, installed) = (fs::read(&requirements).unwrap(), environment.join("installed"));
+    if fs::read(&installed).is_ok_and(|installed| installed == wanted) {
+        return environment;
+    }
+    succeed(Command::new("python3").args(["-m", "venv"]).arg(&environment));
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
+    succeed(Command::new(environment.join("bin/python3")).args(pip).arg(&requirements));
+    fs::write(installed, wanted).unwrap();
+    environment
+}
+
+fn succeed(command: &mut Command) {
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {said}");
+}
+
+/// The same command in namespaces of its own, in which `setup`, lines of shell, came first.
+/// `kinds` are options of `unshare`, such as `--mount`.
+///
+/// `None`, and a word to the terminal, where the system allows no such namespaces.
+pub fn unshared(command: &Command, kinds: &[&str], setup: &str) -> Option<Command> {
+    let unshare = || {
+        let mut unshare = Command::new("unshare");
+        unshare.args(["--user", "--map-root-user"]).args(kinds);
+        unshare
+    };
+    if !unshare().arg("true").output().is_ok_and(|output| output.status.success()) {
+        // Past the test runner, which hides what a test that passes says.
+        let _ =
+            writeln!(std::io::stderr(), "\nNOT TESTED: `unshare {kinds:?}` is not allowed here\n");
+        return None;
+    }
+    let mut wrapped = unshare();
+    wrapped.args(["sh", "-ec", &format!("{setup}\nexec \"$@\""), "sh"]);
+    wrapped.arg(command.get_program()).args(command.get_args());
+    if let Some(directory) = command.get_current_dir() {
+        wrapped.current_dir(directory);
+    }
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => wrapped.env(name, value),
+            None => wrapped.env_remove(name),
+        };
+    }
+    Some(wrapped)
 }
 
 /// A program without this process's `PULSEGATE_…` variables.
@@ -44,9 +113,8 @@ fn directory() -> &'static Path {
 
 fn build() -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into());
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let built = Command::new(cargo)
-        .current_dir(workspace)
+        .current_dir(workspace())
         .args(["build", "--release", "--bins", "-p", "pulsegate", "-p", "pulsegate-logic"])
         .args(["--message-format=json-render-diagnostics"])
         .stderr(Stdio::inherit())
@@ -89,6 +157,14 @@ impl Program {
         Self { name, child, said, listeners }
     }
 
+    /// Starts it with standard error somewhere else. Nothing of its output is kept.
+    pub fn start_unheard(mut command: Command, stderr: impl Into<Stdio>) -> Self {
+        let name = command.get_program().to_string_lossy().into_owned();
+        let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
+        let child = command.spawn().unwrap_or_else(|error| panic!("{name}: {error}"));
+        Self { name, child, said: Arc::default(), listeners: Vec::new() }
+    }
+
     /// What it wrote so far.
     pub fn said(&self) -> String {
         self.said.lock().unwrap().clone()
@@ -113,6 +189,20 @@ impl Program {
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Limits a resource of it from now on.
+    pub fn limit(&self, resource: Resource, limit: u64) {
+        let limit = Rlimit { current: Some(limit), maximum: getrlimit(resource).maximum };
+        prlimit(Some(Pid::from_child(&self.child)), resource, limit).unwrap();
+    }
+
+    /// How much time of a processor it has used.
+    pub fn cpu_time(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        let ticks = fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap());
+        Duration::from_millis(ticks.sum::<u64>() * 1000 / clock_ticks_per_second())
     }
 
     /// Kills it without a warning, and waits until it is gone.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use prost::Message;
@@ -50,6 +50,16 @@ impl TestRelay {
         Self::launch_on(Host::take(), settings, change)
     }
 
+    /// Starts one whose log goes elsewhere, and waits until all of it works.
+    pub fn launch_unheard(settings: &str, stderr: impl Into<Stdio>) -> Self {
+        let (host, dir) = (Host::take(), tempfile::tempdir().unwrap());
+        configure(&host, dir.path(), settings);
+        let program = Program::start_unheard(run(dir.path()), stderr);
+        let relay = Self { program, dir, host };
+        relay.wait_ready();
+        relay
+    }
+
     fn launch_on(host: Host, settings: &str, change: impl FnOnce(&mut Command)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         configure(&host, dir.path(), settings);
@@ -76,6 +86,13 @@ impl TestRelay {
         assert!(!self.program.runs(), "it still runs");
         self.program = Program::start(run(self.dir.path()));
         self.program.says("relay runs");
+    }
+
+    /// Starts it again, though it is not expected to start: its exit status, and what it said.
+    pub fn refuses_to_restart(&mut self) -> (ExitStatus, String) {
+        assert!(!self.program.runs(), "it still runs");
+        self.program = Program::start(run(self.dir.path()));
+        (self.program.wait_exit(), self.program.said())
     }
 
     /// Replaces the settings; the relay notices by itself.

@@ -6,8 +6,8 @@
 use std::io;
 use std::sync::OnceLock;
 
-use tracing::Level;
 use tracing::level_filters::LevelFilter;
+use tracing::{Level, error};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::Registry;
@@ -40,6 +40,8 @@ pub fn start(level: Level, format: LogFormat) -> WorkerGuard {
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
     let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
+    // A panic is told like everything else: whoever writes to standard error itself may wait.
+    std::panic::set_hook(Box::new(|panic| error!(%panic, "panicked")));
     guard
 }
 

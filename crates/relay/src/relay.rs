@@ -3,6 +3,9 @@
 //! The parts die together: if one ends before its time, [`run`] returns an error and the process
 //! ends with it. A client's task is no such part; it ends alone.
 
+#[cfg(test)]
+mod tests;
+
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::AtomicU64;

@@ -11,7 +11,7 @@ use miette::{Diagnostic, IntoDiagnostic};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -80,10 +80,15 @@ pub fn run(args: RunArgs) -> miette::Result<ExitCode> {
     let config = origin.load()?;
     let _log = log::start(config.log.level, config.log.format);
     raise_file_limit(&config)?;
-    super::runtime()?.block_on(serve(config, origin))
+    let runtime = super::runtime()?;
+    let code = runtime.block_on(serve(config, origin));
+    // Whatever still waits for a disk is not waited for.
+    runtime.shutdown_background();
+    code
 }
 
 async fn serve(config: Config, origin: Origin) -> miette::Result<ExitCode> {
+    outlive_file_limits().into_diagnostic()?;
     let listeners = Listeners {
         clients: bind("clients", config.client.listen, "--listen").await?,
         admin: match config.admin.listen {
@@ -96,13 +101,17 @@ async fn serve(config: Config, origin: Origin) -> miette::Result<ExitCode> {
     let view = relay.view();
     announce(&view, with_defaults);
 
+    let signals = Signals::take().into_diagnostic()?;
     let shutdown = CancellationToken::new();
     // These end with the process.
-    tokio::spawn(obey_signals(shutdown.clone()));
     tokio::spawn(reload_on_demand(origin, Arc::clone(&view)));
     tokio::spawn(service::feed_watchdog(view, shutdown.clone()));
     service::ready();
-    Ok(match relay.run(shutdown).await {
+    let result = tokio::select! {
+        result = relay.run(shutdown.clone()) => result,
+        () = signals.obey(shutdown) => return Ok(ExitCode::from(AT_ONCE)),
+    };
+    Ok(match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!(%error, "the relay ends");
@@ -184,23 +193,41 @@ Ctrl-C ends it in order.
     )
 }
 
-async fn obey_signals(shutdown: CancellationToken) -> io::Result<()> {
-    let (mut terminate, mut interrupt) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    for again in [false, true] {
-        let name = tokio::select! {
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
-        };
-        if again {
-            warn!(signal = name, "stopping at once");
-            std::process::exit(130);
-        }
-        info!(signal = name, "stopping; once more to stop at once");
+/// Makes a file that may not grow an error of the write, and not the end of the process.
+fn outlive_file_limits() -> io::Result<()> {
+    // Nobody waits for this signal; that it is handled is enough.
+    signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map(drop)
+}
+
+/// The exit status of a relay that was told twice to stop, as shells have it for Ctrl-C.
+const AT_ONCE: u8 = 130;
+
+/// What ends a relay from outside.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn take() -> io::Result<Self> {
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Begins the shutdown at the first signal, and returns at the second.
+    async fn obey(mut self, shutdown: CancellationToken) {
+        info!(signal = self.next().await, "stopping; once more to stop at once");
         service::stopping();
         shutdown.cancel();
+        warn!(signal = self.next().await, "stopping at once");
     }
-    Ok(())
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
 }
 
 async fn reload_on_demand(origin: Origin, view: Arc<View>) {

@@ -1,0 +1,86 @@
+//! What a relay does when the machine gives it less than it asked for.
+
+#![allow(clippy::unwrap_used)]
+
+use std::io::{self, ErrorKind, Write};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pulsegate_tests::{TestClient, TestRelay, alone, eventually};
+use rustix::io::ioctl_fionbio;
+use rustix::process::Resource;
+
+#[test]
+fn a_limit_of_files_under_the_configured_sessions_is_refused_with_both_numbers() {
+    let (status, said) = TestRelay::refuses("limits.sessions = 1000", |command| {
+        let mut limited = Command::new("sh");
+        limited.args(["-c", "ulimit -n 300; exec \"$0\" \"$@\""]);
+        limited.arg(command.get_program()).args(command.get_args());
+        limited.current_dir(command.get_current_dir().unwrap());
+        *command = limited;
+    });
+    assert_eq!(status.code(), Some(1), "{said}");
+    for part in ["1128 files", "only 300", "limits.sessions", "LimitNOFILE=1128"] {
+        assert!(said.contains(part), "{part} is not in:\n{said}");
+    }
+}
+
+#[test]
+fn out_of_files_the_listener_rests_says_so_and_lets_others_in_when_there_are_some() {
+    let _alone = alone();
+    let mut relay = TestRelay::start("client.first_frame_within = 'off'");
+    let files = relay.open_files() as u64;
+    relay.program().limit(Resource::Nofile, files + 4);
+    let mut clients: Vec<_> = (0..12).map(|_| TestClient::connect(relay.clients())).collect();
+    relay.program().says("out of files");
+    clients[0].echo("those inside do not notice");
+
+    // It must neither spin nor flood the log.
+    let (began, cpu) = (Instant::now(), relay.program().cpu_time());
+    thread::sleep(Duration::from_secs(2));
+    let used = relay.program().cpu_time() - cpu;
+    assert!(used < began.elapsed() / 5, "{used:?} of {:?}", began.elapsed());
+    let lines = relay.log().matches("out of files").count();
+    assert!(lines <= 6, "{lines} lines");
+
+    let turned_away = clients.pop().unwrap().read_close();
+    assert_eq!(turned_away.reason, "server_full");
+    assert!(turned_away.notice["retry_after_ms"].is_u64(), "{turned_away:?}");
+
+    relay.program().limit(Resource::Nofile, 1000);
+    let asked = Instant::now();
+    TestClient::connect(relay.clients()).echo("at last");
+    assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+    assert!(relay.metric("pulsegate_accept_pauses_total") > 0.0);
+}
+
+/// A pipe that nobody reads and that takes nothing any more.
+fn full_pipe() -> (io::PipeReader, io::PipeWriter) {
+    let (reader, mut writer) = io::pipe().unwrap();
+    ioctl_fionbio(&writer, true).unwrap();
+    while !matches!(writer.write(&[b'.'; 512]), Err(error) if error.kind() == ErrorKind::WouldBlock)
+    {
+    }
+    ioctl_fionbio(&writer, false).unwrap();
+    (reader, writer)
+}
+
+#[test]
+fn a_log_that_nobody_reads_stops_neither_the_beat_nor_the_end() {
+    let _alone = alone();
+    let (_reader, stderr) = full_pipe();
+    let mut relay = TestRelay::launch_unheard("log.level = 'debug'\ntick.sleep = '10ms'", stderr);
+    let mut client = TestClient::connect(relay.clients());
+    client.echo("hello");
+    eventually("lines are dropped and counted", || {
+        // Some lines each.
+        (0..100).for_each(|_| TestClient::connect(relay.clients()).reset());
+        relay.metric("pulsegate_log_lines_dropped") > 0.0
+    });
+    let beats = || relay.metric("pulsegate_ticks_total");
+    let begin = beats();
+    eventually("20 beats more", || beats() > begin + 20.0);
+    client.echo("hello");
+    assert!(relay.terminate().success());
+}
