@@ -114,7 +114,10 @@ async fn set_pace(
     let bad = |text| Refusal::new(StatusCode::BAD_REQUEST, text);
     let Json(wish) = body.map_err(|error| bad(error.body_text()))?;
     let overrides = as_overrides(&view, wish).map_err(bad)?;
-    let config = Config::load(None, [], &overrides).map_err(|faults| bad(faults.in_one_line()))?;
+    let config = Config::load(None, [], &overrides).map_err(|faults| {
+        let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+        bad(faults.join("; "))
+    })?;
     let strategy = config.tick.strategy();
     view.front.beat.set_pace(strategy, "admin");
     Ok(Json(json!({ "pace": shown::strategy(strategy) })))

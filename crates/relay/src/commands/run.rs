@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
-use miette::{Diagnostic, IntoDiagnostic};
+use miette::{Diagnostic, IntoDiagnostic, miette};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -97,7 +97,8 @@ async fn serve(config: Config, origin: Origin) -> miette::Result<ExitCode> {
         },
     };
     let with_defaults = origin.file.is_none() && origin.overrides.is_empty();
-    let relay = Relay::new(config, listeners).await.into_diagnostic()?;
+    // Its text says all that its sources would say once more.
+    let relay = Relay::new(config, listeners).await.map_err(|error| miette!("{error}"))?;
     let view = relay.view();
     announce(&view, with_defaults);
 
@@ -170,6 +171,15 @@ fn what_to_try(config: &Config) -> String {
     let clients = config.client.listen;
     let admin = config.admin.listen.map_or("off".into(), |address| format!("http://{address}"));
     let journal = config.journal.dir.as_deref().unwrap_or(Path::new("off")).display();
+    let program = called_as();
+    let tries = [
+        (format!("{program} bots --count 100 --duration 10s"), "simulated clients"),
+        (format!("curl {admin}/api/sessions"), "who is here, and how they are"),
+        (format!("{program} journal cat {journal}"), "every tick, read back"),
+        (format!("{program} config default > relay.toml"), "all settings, each with a sentence"),
+    ];
+    let width = tries.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
+    let tries = tries.map(|(command, does)| format!("  {command:width$}   {does}")).join("\n");
     format!(
         "
 Pulsegate runs.
@@ -181,16 +191,19 @@ Pulsegate runs.
 
 Try in another terminal:
 
-  pulsegate bots --count 100 --duration 10s           simulated clients
-  curl {admin}/api/sessions           who is here, and how they are
-  pulsegate journal cat {journal}                          every tick, read back
-  pulsegate config default > relay.toml               all settings, each with a sentence
+{tries}
 
-With your own game:  pulsegate run --logic 127.0.0.1:14001
+With your own game:  {program} run --logic 127.0.0.1:14001
 Ctrl-C ends it in order.
 ",
         logic = config.logic.address,
     )
+}
+
+/// How this program was called, so that what is shown can be typed.
+fn called_as() -> String {
+    let name = std::env::args_os().next().unwrap_or_else(|| "pulsegate".into());
+    name.to_string_lossy().into_owned()
 }
 
 /// Makes a file that may not grow an error of the write, and not the end of the process.

@@ -297,7 +297,7 @@ impl Driver {
         self.beat.pace.store(Arc::new(strategy));
         let pace = Some(pace::to_wire(strategy));
         self.intake.event(Item::Pace(proto::PaceChange { pace, by: by.into() }));
-        info!(?strategy, by, "pace changed");
+        info!(strategy = strategy.name(), beat = ?strategy.shortest_beat(), by, "pace changed");
     }
 
     fn reload(&mut self, pacer: &mut Pacer) {
