@@ -48,7 +48,7 @@ fn bytes_that_are_only_announced_cost_nothing() {
         })
         .collect();
     eventually("all of it has arrived", || {
-        relay.metric("pulsegate_in_bytes_total") == (CLIENTS * 5) as f64
+        relay.metric("pulsegate_received_bytes_total") == (CLIENTS * 5) as f64
     });
     let each = relay.reserved_bytes().saturating_sub(before) / CLIENTS as u64;
     assert!(each < 200 * 1024, "{each} bytes for each announced mebibyte");

@@ -131,10 +131,10 @@ impl Metrics {
         registry.register("sessions_closed", "Sessions closed, by reason", self.closed.clone());
         registry.register("connections_turned_away", "Connections not let in", self.turned_away.clone());
         registry.register("frames_in", "Frames received", self.frames_in.clone());
-        registry.register_with_unit("in", "Bytes received", Unit::Bytes, self.bytes_in.clone());
+        registry.register_with_unit("received", "Bytes received", Unit::Bytes, self.bytes_in.clone());
         registry.register("heartbeats", "Heartbeats received", self.heartbeats.clone());
         registry.register("frames_out", "Frames sent", self.frames_out.clone());
-        registry.register_with_unit("out", "Bytes sent", Unit::Bytes, self.bytes_out.clone());
+        registry.register_with_unit("sent", "Bytes sent", Unit::Bytes, self.bytes_out.clone());
         registry.register("replies_dropped", "Replies that reached nobody", self.replies_dropped.clone());
         registry.register("client_panics", "Client tasks that panicked", self.panics.clone());
         registry.register("accept_pauses", "Rests of the listener for want of files", self.accept_pauses.clone());

@@ -74,10 +74,13 @@ impl Fault {
     }
 
     fn in_one_line(&self) -> String {
-        match (&self.text, self.line()) {
-            (Some(text), Some(line)) => format!("{}:{line}: {self}", text.name()),
-            _ => self.to_string(),
-        }
+        let place = match (&self.text, self.line()) {
+            (Some(text), Some(line)) => format!("{}:{line}: ", text.name()),
+            _ => String::new(),
+        };
+        let label = self.labels.first().and_then(LabeledSpan::label);
+        let hint = label.map_or(String::new(), |label| format!(" ({label})"));
+        format!("{place}{self}{hint}")
     }
 
     /// Where it is among others: the file first, then what overrides it.
