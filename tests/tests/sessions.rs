@@ -167,7 +167,8 @@ fn under_churn_each_session_opens_once_and_closes_once() {
 fn visit(relay: std::net::SocketAddr, number: u64) {
     let mut client = TestClient::connect(relay);
     match number % 6 {
-        0 => client.echo("in and out"),
+        // Nobody else ever sent this: it cannot be an answer to another client.
+        0 => client.echo(client.address().to_string()),
         1 => client.reset(),
         2 => {
             client.send("no time for the answer");
