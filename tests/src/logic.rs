@@ -1,14 +1,16 @@
 //! A logic server that runs.
 
 use std::net::SocketAddr;
+use std::process::Command;
 
 use rustix::process::Signal;
 
-use crate::programs::{Program, logic_server};
+use crate::programs::{Program, logic_server, python_logic_server};
 
-/// A real `logic-server`.
+/// A real `logic-server`, or the one in Python.
 #[derive(Debug)]
 pub struct TestLogic {
+    command: fn() -> Command,
     arguments: Vec<String>,
     program: Program,
 }
@@ -16,10 +18,19 @@ pub struct TestLogic {
 impl TestLogic {
     /// Starts one at an address: `["echo"]`, `["arena"]` or `["bridge", …]`.
     pub fn start(address: SocketAddr, arguments: &[&str]) -> Self {
+        Self::launch(logic_server, arguments, address)
+    }
+
+    /// Starts the echo server of `examples/` in Python.
+    pub fn start_python(address: SocketAddr) -> Self {
+        Self::launch(python_logic_server, &[], address)
+    }
+
+    fn launch(command: fn() -> Command, arguments: &[&str], address: SocketAddr) -> Self {
         let mut all: Vec<_> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         all.extend(["--listen".to_owned(), address.to_string()]);
-        let program = launch(&all);
-        Self { arguments: all, program }
+        let program = launch(command, &all);
+        Self { command, arguments: all, program }
     }
 
     /// The process: its log, its id, signals.
@@ -43,7 +54,7 @@ impl TestLogic {
     /// Starts it again, after it has ended, at the same address.
     pub fn restart(&mut self) {
         assert!(!self.program.runs(), "it still runs");
-        self.program = launch(&self.arguments);
+        self.program = launch(self.command, &self.arguments);
     }
 
     /// Stops it until [`TestLogic::cont`].
@@ -57,10 +68,10 @@ impl TestLogic {
     }
 }
 
-fn launch(arguments: &[String]) -> Program {
-    let mut command = logic_server();
+fn launch(command: fn() -> Command, arguments: &[String]) -> Program {
+    let mut command = command();
     command.args(arguments);
     let mut program = Program::start(command);
-    program.says("address=");
+    program.says("waiting for a relay");
     program
 }
