@@ -1,33 +1,33 @@
 //! How the parts are joined: every long-lived thread, task and queue is made in this file.
 //!
-//! The parts die together: if one ends before its time, [`run`] returns an error and the process
+//! The parts die together: if one ends before its time, [`Relay::run`] returns an error and the process
 //! ends with it. A client's task is no such part; it ends alone.
 
 #[cfg(test)]
 mod tests;
 
-use std::future::Future;
+mod parts;
+mod store;
+
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use std::{io, thread};
 
 use arc_swap::ArcSwap;
-use pulsegate_journal::{Now, Options, Recovered, Writer};
 use pulsegate_logic::samples::{self, Sample};
-use pulsegate_protocol::Reason;
-use pulsegate_protocol::proto::{Close, item::Item};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinSet;
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+use self::parts::Parts;
+use self::store::{close_ghosts, open_store};
 use crate::admin::metrics::Metrics;
 use crate::admin::{self, View};
 use crate::backlog::Backlog;
@@ -265,58 +265,6 @@ impl Relay {
     }
 }
 
-fn open_store(config: &Config, clock: &Clock) -> Result<(Store, Recovered), Error> {
-    let journal = &config.journal;
-    let Some(dir) = journal.dir.clone() else {
-        warn!("journal is off: ticks are not kept, and logic cannot be rebuilt from them");
-        return Ok((Store::Nowhere(0), nothing_recovered()?));
-    };
-    let options = Options {
-        dir,
-        sync: journal.sync(),
-        segment_size: journal.segment_size as u64,
-        segment_age: journal.segment_age,
-        keep_size: journal.keep_size.map(|size| size as u64),
-        keep_age: journal.keep_age,
-    };
-    let now = Now { monotonic: clock.now(), wall_ns: wall_ns() };
-    let (writer, recovered) = Writer::open(options, now)?;
-    if let Some(repair) = &recovered.repaired {
-        warn!(
-            file = %repair.file.display(),
-            bytes = repair.bytes_cut,
-            after_tick = repair.after_tick,
-            "the last life ended within a write; its torn end was cut off"
-        );
-    }
-    Ok((Store::Journal(Box::new(writer)), recovered))
-}
-
-fn nothing_recovered() -> Result<Recovered, Error> {
-    let mut id = [0; 16];
-    getrandom::fill(&mut id).map_err(|error| Error::Start {
-        what: "a random lineage",
-        error: io::Error::other(error.to_string()),
-    })?;
-    Ok(Recovered {
-        lineage: format!("{:032x}", u128::from_be_bytes(id)),
-        epoch: 1,
-        last_tick: 0,
-        answered: 0,
-        open_sessions: Vec::new(),
-        newest_snapshot: None,
-        repaired: None,
-    })
-}
-
-/// Whoever was open when the last life ended is not open any more.
-fn close_ghosts(intake: &Intake, recovered: &Recovered) {
-    for open in &recovered.open_sessions {
-        let close = Close { session: open.session, reason: Reason::RelayCrashed.into() };
-        intake.event(Item::Close(close));
-    }
-}
-
 /// Where the link goes, and the built-in sample that is to listen there, if it is one.
 async fn logic_address(
     address: &LogicAddress,
@@ -336,72 +284,3 @@ const JOURNAL: &str = "journal thread";
 const BEAT: &str = "beat thread";
 const LINK: &str = "logic link";
 const LISTENER: &str = "listener";
-
-/// How long to wait for the cause, when a part ended because of another.
-const CAUSE: Duration = Duration::from_millis(200);
-
-/// The parts that must not end before their time.
-#[derive(Default)]
-struct Parts(JoinSet<(&'static str, Result<(), Error>)>);
-
-impl Parts {
-    fn task(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        let task = tokio::spawn(task);
-        self.0.spawn(async move { (name, task.await.map_err(|_| Error::Panicked(name))) });
-    }
-
-    fn thread(
-        &mut self,
-        name: &'static str,
-        body: impl FnOnce() -> Result<(), Error> + Send + 'static,
-    ) -> Result<(), Error> {
-        let (done, result) = oneshot::channel();
-        thread::Builder::new()
-            .name(name.into())
-            .spawn(move || {
-                // A supervisor that is gone takes the process with it.
-                let _ = done.send(body());
-            })
-            .map_err(|error| Error::Start { what: name, error })?;
-        self.0.spawn(async move { (name, result.await.unwrap_or(Err(Error::Panicked(name)))) });
-        Ok(())
-    }
-
-    /// Waits for an event. A part that ends before it is an error.
-    async fn run_until(&mut self, event: impl Future<Output = ()>) -> Result<(), Error> {
-        tokio::select! {
-            () = event => Ok(()),
-            ended = self.next() => {
-                let (name, result) = ended;
-                result?;
-                Err(self.cause(name).await)
-            }
-        }
-    }
-
-    /// Waits for a part that was told to end. Another one that ends is an error.
-    async fn end_of(&mut self, part: &'static str) -> Result<(), Error> {
-        let (name, result) = self.next().await;
-        result?;
-        if name == part { Ok(()) } else { Err(self.cause(name).await) }
-    }
-
-    async fn next(&mut self) -> (&'static str, Result<(), Error>) {
-        match self.0.join_next().await {
-            Some(Ok(ended)) => ended,
-            Some(Err(_)) | None => ("supervisor", Err(Error::Panicked("supervisor"))),
-        }
-    }
-
-    /// A part may end in order because another one failed: that one's error says more.
-    async fn cause(&mut self, name: &'static str) -> Error {
-        let failure = async {
-            loop {
-                if let (_, Err(error)) = self.next().await {
-                    return error;
-                }
-            }
-        };
-        timeout(CAUSE, failure).await.unwrap_or(Error::Ended(name))
-    }
-}

@@ -1,0 +1,86 @@
+//! The parts that must not end before their time.
+
+use std::future::Future;
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::Error;
+
+/// How long to wait for the cause, when a part ended because of another.
+const CAUSE: Duration = Duration::from_millis(200);
+
+/// Threads and tasks that die together.
+#[derive(Default)]
+pub(super) struct Parts(JoinSet<(&'static str, Result<(), Error>)>);
+
+impl Parts {
+    /// Adds a task.
+    pub(super) fn task(
+        &mut self,
+        name: &'static str,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let task = tokio::spawn(task);
+        self.0.spawn(async move { (name, task.await.map_err(|_| Error::Panicked(name))) });
+    }
+
+    /// Adds a thread.
+    pub(super) fn thread(
+        &mut self,
+        name: &'static str,
+        body: impl FnOnce() -> Result<(), Error> + Send + 'static,
+    ) -> Result<(), Error> {
+        let (done, result) = oneshot::channel();
+        thread::Builder::new()
+            .name(name.into())
+            .spawn(move || {
+                // A supervisor that is gone takes the process with it.
+                let _ = done.send(body());
+            })
+            .map_err(|error| Error::Start { what: name, error })?;
+        self.0.spawn(async move { (name, result.await.unwrap_or(Err(Error::Panicked(name)))) });
+        Ok(())
+    }
+
+    /// Waits for an event. A part that ends before it is an error.
+    pub(super) async fn run_until(&mut self, event: impl Future<Output = ()>) -> Result<(), Error> {
+        tokio::select! {
+            () = event => Ok(()),
+            ended = self.next() => {
+                let (name, result) = ended;
+                result?;
+                Err(self.cause(name).await)
+            }
+        }
+    }
+
+    /// Waits for a part that was told to end. Another one that ends is an error.
+    pub(super) async fn end_of(&mut self, part: &'static str) -> Result<(), Error> {
+        let (name, result) = self.next().await;
+        result?;
+        if name == part { Ok(()) } else { Err(self.cause(name).await) }
+    }
+
+    async fn next(&mut self) -> (&'static str, Result<(), Error>) {
+        match self.0.join_next().await {
+            Some(Ok(ended)) => ended,
+            Some(Err(_)) | None => ("supervisor", Err(Error::Panicked("supervisor"))),
+        }
+    }
+
+    /// A part may end in order because another one failed: that one's error says more.
+    async fn cause(&mut self, name: &'static str) -> Error {
+        let failure = async {
+            loop {
+                if let (_, Err(error)) = self.next().await {
+                    return error;
+                }
+            }
+        };
+        timeout(CAUSE, failure).await.unwrap_or(Error::Ended(name))
+    }
+}
