@@ -1,7 +1,7 @@
 //! How the parts are joined: every long-lived thread, task and queue is made in this file.
 //!
-//! The parts die together: if one ends before its time, [`Relay::run`] returns an error and the process
-//! ends with it. A client's task is no such part; it ends alone.
+//! The parts die together: if one ends before its time, [`Relay::run`] returns an error and the
+//! process ends with it. A client's task is no such part; it ends alone.
 
 #[cfg(test)]
 mod tests;
