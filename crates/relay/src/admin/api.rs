@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::View;
 use super::guard::may_change;
+use super::refusal::Refusal;
 use super::shown::{self, Departed, Session};
 use crate::config::{Config, Override, SETTINGS};
 
@@ -37,26 +38,6 @@ pub fn routes(view: Arc<View>) -> Router {
         .fallback(nowhere)
         .method_not_allowed_fallback(wrong_method)
         .with_state(view)
-}
-
-/// A request that is not granted, and why.
-#[derive(Debug)]
-pub struct Refusal {
-    status: StatusCode,
-    text: String,
-}
-
-impl Refusal {
-    /// A refusal with a sentence for a person.
-    pub fn new(status: StatusCode, text: impl Into<String>) -> Self {
-        Self { status, text: text.into() }
-    }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        (self.status, Json(json!({ "error": self.text }))).into_response()
-    }
 }
 
 /// The process answers; whether it should get clients is `/readyz`.

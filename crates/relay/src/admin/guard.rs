@@ -8,7 +8,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use super::View;
-use super::api::Refusal;
+use super::refusal::Refusal;
 
 /// Lets a request through that may change something.
 ///

@@ -3,11 +3,13 @@
 //! - [`api`]: the routes
 //! - [`guard`]: who may change something
 //! - [`metrics`]: what is counted
+//! - [`refusal`]: a request that is not granted
 //! - [`shown`]: what the answers look like
 
 pub mod api;
 pub mod guard;
 pub mod metrics;
+pub mod refusal;
 pub mod shown;
 
 use std::sync::{Arc, Mutex, PoisonError};
