@@ -1,6 +1,6 @@
 //! A batch in its wire form, written as it grows.
 //!
-//! The bytes of a [`proto::Tick`](crate::proto::Tick) are made once, where the packets arrive, and
+//! The bytes of a [`proto::Tick`] are made once, where the packets arrive, and
 //! are then the same in the journal and on the link. The head has a fixed length, so that items
 //! can be appended before it is known; the checksum comes last.
 //!
