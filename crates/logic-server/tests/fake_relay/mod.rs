@@ -172,10 +172,14 @@ impl FakeRelay {
         }
     }
 
+    /// The next push; answers before it are dropped.
     pub(crate) async fn push(&mut self) -> Push {
-        match self.next().await {
-            Some(Message::Push(push)) => push,
-            other => panic!("no Push: {other:?}"),
+        loop {
+            match self.next().await {
+                Some(Message::Push(push)) => return push,
+                Some(Message::Done(_)) => {}
+                other => panic!("no Push: {other:?}"),
+            }
         }
     }
 
