@@ -30,14 +30,6 @@ pub(super) fn open_store(config: &Config, clock: &Clock) -> Result<(Store, Recov
     };
     let now = Now { monotonic: clock.now(), wall_ns: wall_ns() };
     let (writer, recovered) = Writer::open(options, now)?;
-    if let Some(repair) = &recovered.repaired {
-        warn!(
-            file = %repair.file.display(),
-            bytes = repair.bytes_cut,
-            after_tick = repair.after_tick,
-            "the last life ended within a write; its torn end was cut off"
-        );
-    }
     Ok((Store::Journal(Box::new(writer)), recovered))
 }
 
