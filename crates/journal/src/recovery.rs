@@ -195,7 +195,7 @@ fn repair(dir: &Directory, number: u64, torn: &Torn, scanned: &Scanned) -> Resul
         file = %path.display(),
         bytes = torn.bytes,
         after_tick,
-        "torn end of the journal cut off"
+        "the last life ended within a write; its torn end was cut off"
     );
     Ok(Repair { file: path, bytes_cut: torn.bytes, after_tick })
 }
