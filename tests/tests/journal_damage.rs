@@ -26,8 +26,9 @@ fn play(relay: &TestRelay) {
 /// The segments of a journal, oldest first.
 fn segments(relay: &TestRelay) -> Vec<PathBuf> {
     let files = fs::read_dir(relay.journal()).unwrap().map(|file| file.unwrap().path());
-    let mut segments: Vec<_> =
-        files.filter(|file| file.extension().is_some_and(|extension| extension == "mcap")).collect();
+    let mut segments: Vec<_> = files
+        .filter(|file| file.extension().is_some_and(|extension| extension == "mcap"))
+        .collect();
     segments.sort();
     segments
 }

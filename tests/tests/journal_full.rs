@@ -5,31 +5,25 @@
 use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use prost::Message;
 use pulsegate_journal::{Reader, Record};
 use pulsegate_protocol::proto::{Tick, item::Item};
 use pulsegate_tests::programs::unshared;
-use pulsegate_tests::{TestClient, TestRelay, eventually};
+use pulsegate_tests::{TestClient, TestRelay, eventually, pulsegate};
 
-/// A relay whose journal is on a disk of two mebibytes, and where others see that disk. Its
-/// journal has many small segments. Nothing where no disk can be mounted.
+/// A relay whose journal is on a disk of two mebibytes, and where others see that disk. Nothing
+/// where no disk can be mounted.
 fn on_a_small_disk(on_error: &str) -> Option<(TestRelay, PathBuf)> {
     let settings = format!(
         "journal.dir = \"disk/journal\"\njournal.on_error = \"{on_error}\"\ntick.sleep = \"10ms\""
     );
-    let mut allowed = true;
-    let mut relay = TestRelay::launch(&settings, |command| {
-        let setup = "mkdir -p disk; mount -t tmpfs -o size=2m none disk";
-        match unshared(command, &["--mount"], setup) {
-            Some(unshared) => *command = unshared,
-            None => allowed = false,
-        }
-    });
-    if !allowed {
-        return None;
-    }
+    let setup = "mkdir -p disk; mount -t tmpfs -o size=2m none disk";
+    let with_disk = |command: &Command| unshared(command, &["--mount"], setup);
+    with_disk(&pulsegate())?;
+    let mut relay = TestRelay::launch(&settings, |command| *command = with_disk(command).unwrap());
     relay.wait_ready();
     let disk = relay.config().with_file_name("disk");
     let pid = relay.program().pid();
