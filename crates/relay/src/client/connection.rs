@@ -326,7 +326,8 @@ impl<'a> Connection<'a> {
     /// In listened time.
     fn deadlines(&self) -> [Option<(Duration, Reason)>; 3] {
         let config = &self.front.config.load().client;
-        let first = config.first_frame_within.filter(|_| !self.spoke);
+        // A frame that waits for room in the batch has come, though nobody has taken it yet.
+        let first = config.first_frame_within.filter(|_| !self.spoke && !self.batch_full);
         let first =
             first.map(|within| (self.client.figures.began() + within, Reason::NoFirstFrame));
         let frame = self.partial_since.map(|at| (at + config.frame_within, Reason::FrameLate));
