@@ -47,7 +47,8 @@ fn a_frame_that_drips_is_late_however_often_a_byte_comes() {
         }
     });
     assert_eq!(client.read_close().reason, "frame_late");
-    assert!(began.elapsed() >= Duration::from_millis(290), "{:?}", began.elapsed());
+    let lasted = began.elapsed();
+    assert!(lasted >= Duration::from_millis(290) && lasted < Duration::from_secs(5), "{lasted:?}");
     assert_eq!(relay.whole_history(1), ["open", "packet whole", "close (frame_late)"]);
     drop(client);
     dripping.join().unwrap();

@@ -34,6 +34,20 @@ fn a_length_that_cannot_be_is_answered_with_a_readable_reason() {
 }
 
 #[test]
+fn a_client_that_is_still_sending_can_read_why_it_is_closed() {
+    let relay = TestRelay::start("");
+    let mut client = TestClient::connect(relay.clients());
+    client.send_raw(&[0xff; 4]);
+    eventually("the session is over", || !relay.departed().is_empty());
+    for _ in 0..30 {
+        client.send_raw(&[b'x'; 1024]);
+    }
+    client.half_close();
+    let close = client.read_close();
+    assert_eq!((close.reason.as_str(), close.reset), ("frame_length_invalid", false));
+}
+
+#[test]
 fn bytes_that_are_only_announced_cost_nothing() {
     const CLIENTS: usize = 300;
     let relay = TestRelay::start(

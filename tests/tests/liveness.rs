@@ -13,6 +13,9 @@ use pulsegate_tests::{FakeLogic, TestClient, TestRelay, alone, eventually, event
 const ALIVE: &str = r#"{"ip": "192.0.2.77", "status": "alive"}"#;
 const LEAVE: &str = r#"{"ip": "192.0.2.77", "status": "leave"}"#;
 
+/// A beat's time is taken before it judges; on a busy machine there may be so long between.
+const HASTE: Duration = Duration::from_millis(50);
+
 /// The tick that says something of session 1, the one before it, and their beats' times.
 fn ticks_around(ticks: &[Tick], what: &str) -> (Duration, Duration) {
     let says = |tick: &Tick| {
@@ -48,7 +51,7 @@ fn silence_is_leave_and_then_close_in_the_first_tick_after_each_deadline() {
         let deadline = Duration::from_millis(deadline);
         let (before, at) = ticks_around(&ticks, what);
         let (earliest, latest) = (earliest + deadline, latest + deadline + deaf);
-        assert!(at + Duration::from_millis(1) >= earliest, "{what}: {at:?}, {earliest:?}");
+        assert!(at + HASTE >= earliest, "{what}: {at:?}, {earliest:?}");
         assert!(before < latest, "{what}: not in the tick after {before:?}, {latest:?}");
     }
 }
@@ -112,9 +115,9 @@ fn quiet_intervals_add_up_to_strikes_and_strikes_to_leave() {
     let (before_close, _) = ticks_around(&ticks, "close (left_too_long)");
     let due = Duration::from_millis(500);
     let deaf = Duration::from_secs_f64(relay.metric("pulsegate_deaf_seconds_total"));
-    assert!(leave + Duration::from_millis(1) >= before_open + due, "{leave:?}");
+    assert!(leave + HASTE >= before_open + due, "{leave:?}");
     assert!(before_leave < open + due + deaf, "{before_leave:?}");
-    assert!(before_close < leave + Duration::from_millis(600) + deaf, "{before_close:?}");
+    assert!(before_close < leave + Duration::from_millis(600) + HASTE + deaf, "{before_close:?}");
 }
 
 #[test]

@@ -57,6 +57,24 @@ fn sigterm_ends_in_order_last_packets_answers_closes_goodbyes() {
 }
 
 #[test]
+fn a_logic_server_that_lags_behind_may_still_answer_the_last_packets() {
+    let mut relay = TestRelay::before_logic("tick.sleep = '20ms'\ntick.stall_after = '10s'");
+    let mut link = FakeLogic::listen(relay.logic()).accept_stateless();
+    let unanswered = link.next_tick().unwrap();
+    let mut client = with_a_packet_on_its_way(&relay);
+    relay.program().signal(Signal::TERM);
+    relay.program().says("stopping sessions=1");
+    let mut next = Some(unanswered);
+    while let Some(tick) = next {
+        link.send(from_logic::Message::Done(echo(&tick).unwrap()));
+        next = link.next_tick();
+    }
+    let close = client.read_close();
+    assert_eq!((close.frames, close.reason), (vec![b"last wish".to_vec()], "shutdown".into()));
+    assert_eq!(relay.wait_exit(Duration::from_secs(10)).code(), Some(0));
+}
+
+#[test]
 fn a_relay_that_ends_lets_nobody_in_and_says_that_it_is_not_ready() {
     let mut relay = TestRelay::before_logic("tick.stall_after = '1min'");
     let mut link = FakeLogic::listen(relay.logic()).accept_stateless();

@@ -281,6 +281,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_reply_that_finds_the_connection_broken_remembers_it() {
+        let (outbox, client) = outbox_and_client().await;
+        assert!(!outbox.is_broken());
+        client.set_zero_linger().unwrap();
+        drop(client);
+        assert_eq!(fill(&outbox), Posted::Gone);
+        assert!(outbox.is_broken());
+    }
+
+    #[tokio::test]
     async fn the_oldest_waiting_frame_gives_the_age() {
         let (outbox, mut client) = outbox_and_client().await;
         fill(&outbox);

@@ -202,7 +202,7 @@ impl Driver {
         while let Some(due_now) = self.wait_until(due, &mut pacer) {
             let Some(sealed) = self.beat_once(due_now, last_beat, timing.take()) else { return };
             last_beat = Some(sealed.at);
-            let Some(work) = self.wait_for_answer(&sealed, &mut pacer) else { break };
+            let Some(work) = self.work_on(&sealed, &mut pacer) else { break };
             let next = pacer.next(sealed.due, work);
             timing = Some(Timing {
                 tick: sealed.number,
@@ -238,12 +238,21 @@ impl Driver {
         }
     }
 
-    /// How long work on a tick took; without logic, as long as it took to hand the batch over.
-    /// `None` if it is time to stop.
+    /// How long work on a tick took; without logic, or while logic still has to catch up, as long
+    /// as it took to hand the batch over. `None` if it is time to stop.
+    fn work_on(&mut self, sealed: &Sealed, pacer: &mut Pacer) -> Option<Duration> {
+        if self.beat.answered.load(Ordering::Acquire) + 1 >= sealed.number {
+            self.wait_for_answer(sealed, pacer)
+        } else {
+            Some(self.clock.now().saturating_sub(sealed.due))
+        }
+    }
+
+    /// Waits for the answer to a tick, and to all before it, for `stall_after` at the most: how
+    /// long it took. `None` if it is time to stop.
     fn wait_for_answer(&mut self, sealed: &Sealed, pacer: &mut Pacer) -> Option<Duration> {
         let give_up = sealed.due + self.config.load().tick.stall_after;
-        let follows = self.beat.answered.load(Ordering::Acquire) + 1 >= sealed.number;
-        while follows && self.beat.linked.load(Ordering::Acquire) {
+        while self.beat.linked.load(Ordering::Acquire) {
             if self.beat.answered.load(Ordering::Acquire) >= sealed.number {
                 let at = Duration::from_nanos(self.beat.answered_at_ns.load(Ordering::Acquire));
                 return Some(at.saturating_sub(sealed.due));
