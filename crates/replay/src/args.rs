@@ -37,7 +37,13 @@ pub struct ReplayArgs {
     pub speed: Speed,
 
     /// What the logic server and its relay share, if they do.
-    #[arg(long, env = "PULSEGATE_LOGIC__SECRET", hide_env_values = true, default_value = "")]
+    #[arg(
+        long,
+        env = "PULSEGATE_LOGIC__SECRET",
+        hide_env_values = true,
+        default_value = "",
+        hide_default_value = true
+    )]
     pub secret: String,
 
     /// Print the summary as JSON.

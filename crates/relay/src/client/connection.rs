@@ -25,7 +25,7 @@ use tracing::{debug, error};
 use super::allowance::Allowance;
 use super::{Client, parting};
 use crate::front::Front;
-use crate::tick::intake::{Full, News};
+use crate::tick::intake::{Full, Heartbeat, News};
 
 /// The most that one read takes. Shared by all clients of a thread.
 const READ: usize = 64 * 1024;
@@ -258,20 +258,18 @@ impl<'a> Connection<'a> {
     fn take_heartbeat(&self, claims: Option<Claims>, body: &[u8]) -> Result<(), Full> {
         let config = self.front.config.load();
         let claim = claims.as_ref().map(|claims| claims.status);
-        if config.journal.heartbeats {
-            self.front.intake.heartbeat(self.client, claim)?;
-        }
-        if config.heartbeat.forward {
-            self.front.intake.packet(self.client, body)?;
-        }
+        // `alive` changes nothing for whoever is.
+        let judge =
+            claim.is_some_and(|status| status != Status::Alive || !self.client.figures.is_alive());
+        let heartbeat = Heartbeat {
+            claim,
+            record: config.journal.heartbeats,
+            forward: config.heartbeat.forward.then_some(body),
+            judge_claim_at: judge.then(|| self.front.clock.listened()),
+        };
+        self.front.intake.heartbeat(self.client, heartbeat)?;
         self.front.metrics.heartbeats.inc();
         self.client.figures.heartbeat_came(claims);
-        if let Some(status) = claim
-            && (status != Status::Alive || !self.client.figures.is_alive())
-        {
-            let now = self.front.clock.listened();
-            self.front.intake.tell(News::Claimed(self.client.id, status, now));
-        }
         if config.heartbeat.ack {
             self.front.post(self.client, b"");
         }

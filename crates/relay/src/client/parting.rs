@@ -67,7 +67,8 @@ async fn send(socket: &mut OwnedWriteHalf, bytes: &[u8]) -> std::io::Result<()> 
 /// Reads until the peer has closed its side as well.
 pub async fn drain(reader: impl tokio::io::AsyncRead + Unpin) {
     let mut rest = reader.take(DRAIN as u64);
-    let mut buffer = [0; 1024];
+    // On the heap: an array would be part of each client's task from its first byte on.
+    let mut buffer = vec![0; 1024];
     while matches!(rest.read(&mut buffer).await, Ok(read) if read > 0) {}
 }
 

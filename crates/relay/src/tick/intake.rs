@@ -14,6 +14,9 @@ use tokio::sync::Notify;
 
 use crate::client::Client;
 
+/// How much the beat thread may be told in a tick, before clients have to wait for the next.
+const NEWS: usize = 64 * 1024;
+
 /// The batch that is being gathered.
 #[derive(Debug)]
 pub struct Intake {
@@ -40,6 +43,25 @@ pub enum News {
     Claimed(u64, Status, Duration),
     /// A session ended.
     Ended(u64),
+}
+
+/// What is wanted of a heartbeat, beside the stamp that it leaves.
+#[derive(Debug, Clone, Copy)]
+pub struct Heartbeat<'a> {
+    /// The status that it claims.
+    pub claim: Option<Status>,
+    /// Whether it is to be in the batch.
+    pub record: bool,
+    /// Its body, if logic is to get it as a packet.
+    pub forward: Option<&'a [u8]>,
+    /// When it came, in listened time, if its claim has to be judged.
+    pub judge_claim_at: Option<Duration>,
+}
+
+impl Heartbeat<'_> {
+    fn asks_nothing(&self) -> bool {
+        !self.record && self.forward.is_none() && self.judge_claim_at.is_none()
+    }
 }
 
 /// The batch has no room: wait for [`Intake::space`], then try again.
@@ -73,17 +95,30 @@ impl Intake {
         Ok(())
     }
 
-    /// Takes a heartbeat that is to be recorded.
-    pub fn heartbeat(&self, client: &Client, claim: Option<Status>) -> Result<(), Full> {
+    /// Takes what is wanted of a heartbeat: all of it, or nothing if there is no room.
+    pub fn heartbeat(&self, client: &Client, heartbeat: Heartbeat<'_>) -> Result<(), Full> {
+        if heartbeat.asks_nothing() {
+            return Ok(());
+        }
         let mut open = self.room()?;
-        if !client.has_ended() {
-            let claim = claim.map_or("", Status::name).to_owned();
+        if client.has_ended() {
+            return Ok(());
+        }
+        if heartbeat.record {
+            let claim = heartbeat.claim.map_or("", Status::name).to_owned();
             open.gathering.event(Item::Heartbeat(proto::Heartbeat { session: client.id, claim }));
+        }
+        if let Some(body) = heartbeat.forward {
+            open.gathering.packet(client.id, body);
+        }
+        if let (Some(status), Some(at)) = (heartbeat.claim, heartbeat.judge_claim_at) {
+            open.news.push(News::Claimed(client.id, status, at));
         }
         Ok(())
     }
 
-    /// Tells the beat thread.
+    /// Tells the beat thread. What is told must have a bound of its own: one thing for a session
+    /// and tick.
     pub fn tell(&self, news: News) {
         self.lock().news.push(news);
     }
@@ -131,7 +166,7 @@ impl Intake {
 
     /// Whether clients have to wait for the next beat.
     pub fn is_full(&self) -> bool {
-        self.lock().gathering.size() >= self.limit
+        self.room().is_err()
     }
 
     /// Returns when there may be room again.
@@ -145,7 +180,11 @@ impl Intake {
 
     fn room(&self) -> Result<MutexGuard<'_, Open>, Full> {
         let open = self.lock();
-        if open.gathering.size() < self.limit { Ok(open) } else { Err(Full) }
+        if open.gathering.size() < self.limit && open.news.len() < NEWS {
+            Ok(open)
+        } else {
+            Err(Full)
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
