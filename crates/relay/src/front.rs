@@ -16,8 +16,8 @@ use crate::client::allowance::Rate;
 use crate::client::outbox::Posted;
 use crate::config::Config;
 use crate::session::roster::Roster;
+use crate::tick::beat::Beat;
 use crate::tick::clock::Clock;
-use crate::tick::driver::Beat;
 use crate::tick::intake::Intake;
 
 /// The side of the relay that clients see.

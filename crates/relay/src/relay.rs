@@ -41,8 +41,9 @@ use crate::logic_link::{LogicLink, Status};
 use crate::recorder::{self, Recorder, Store};
 use crate::session::roster::Roster;
 use crate::session::table::Table;
+use crate::tick::beat::Beat;
 use crate::tick::clock::{Clock, wall_ns};
-use crate::tick::driver::{Beat, Driver};
+use crate::tick::driver::Driver;
 use crate::tick::figures::TickFigures;
 use crate::tick::intake::Intake;
 

@@ -5,8 +5,6 @@
 //! never skipped, and the batch goes on growing until clients have to wait.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -18,6 +16,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
+use super::beat::{Beat, Inbox, Signal};
 use super::clock::{Clock, nanos, wall_ns};
 use super::figures::{TickFigures, Timing};
 use super::intake::Intake;
@@ -38,110 +37,6 @@ const PRECISE: Duration = Duration::from_millis(1);
 
 /// How long to wait for room in the journal's queue before the next try.
 const QUEUE_FULL: Duration = Duration::from_millis(1);
-
-/// What others tell the beat thread.
-#[derive(Debug)]
-enum Signal {
-    /// Logic answered, or the link's state changed.
-    Nudge,
-    /// Another pace from the next beat on; who asked for it.
-    Pace(Strategy, &'static str),
-    /// The configuration changed.
-    Reload,
-    /// Seal what there is, end every session, seal that, and return.
-    Stop,
-}
-
-/// The beat thread as others see it.
-#[derive(Debug)]
-pub struct Beat {
-    signals: SyncSender<Signal>,
-    gathering: AtomicU64,
-    answered: AtomicU64,
-    answered_at_ns: AtomicU64,
-    linked: AtomicBool,
-    pace: ArcSwap<Strategy>,
-    turns: AtomicU64,
-}
-
-impl Beat {
-    /// A beat whose next tick has this number; the second part is for the thread.
-    pub fn new(next: u64, answered: u64, strategy: Strategy) -> (Arc<Self>, Inbox) {
-        let (signals, inbox) = sync_channel(256);
-        let beat = Self {
-            signals,
-            gathering: AtomicU64::new(next),
-            answered: AtomicU64::new(answered),
-            answered_at_ns: AtomicU64::new(0),
-            linked: AtomicBool::new(false),
-            pace: ArcSwap::from_pointee(strategy),
-            turns: AtomicU64::new(0),
-        };
-        (Arc::new(beat), Inbox(inbox))
-    }
-
-    /// The number of the tick that is being gathered, or of one soon after.
-    pub fn gathering(&self) -> u64 {
-        self.gathering.load(Ordering::Acquire)
-    }
-
-    /// Logic's answer for a tick is in, at `now`.
-    pub fn answered(&self, tick: u64, now: Duration) {
-        self.answered_at_ns.store(nanos(now), Ordering::Release);
-        self.answered.store(tick, Ordering::Release);
-        self.nudge();
-    }
-
-    /// Whether there is a logic server that answers.
-    pub fn set_linked(&self, linked: bool) {
-        self.linked.store(linked, Ordering::Release);
-        self.nudge();
-    }
-
-    /// Asks for another pace from the next beat on.
-    pub fn set_pace(&self, strategy: Strategy, by: &'static str) {
-        self.send(Signal::Pace(strategy, by));
-    }
-
-    /// Says that the configuration changed.
-    pub fn reload(&self) {
-        self.send(Signal::Reload);
-    }
-
-    /// Asks for the last beat.
-    pub fn stop(&self) {
-        self.send(Signal::Stop);
-    }
-
-    /// A number that grows as long as the beat thread is not stuck.
-    pub fn turns(&self) -> u64 {
-        self.turns.load(Ordering::Relaxed)
-    }
-
-    fn turn(&self) {
-        self.turns.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// The strategy that is set.
-    pub fn pace(&self) -> Strategy {
-        **self.pace.load()
-    }
-
-    fn nudge(&self) {
-        // A full queue will wake the thread as well.
-        let _ = self.signals.try_send(Signal::Nudge);
-    }
-
-    fn send(&self, signal: Signal) {
-        if self.signals.send(signal).is_err() {
-            warn!("the beat has ended already");
-        }
-    }
-}
-
-/// Where the beat thread hears from others.
-#[derive(Debug)]
-pub struct Inbox(Receiver<Signal>);
 
 /// All that the beat thread works with.
 #[derive(Debug)]
@@ -241,7 +136,7 @@ impl Driver {
     /// How long work on a tick took; without logic, or while logic still has to catch up, as long
     /// as it took to hand the batch over. `None` if it is time to stop.
     fn work_on(&mut self, sealed: &Sealed, pacer: &mut Pacer) -> Option<Duration> {
-        if self.beat.answered.load(Ordering::Acquire) + 1 >= sealed.number {
+        if self.beat.last_answer().0 + 1 >= sealed.number {
             self.wait_for_answer(sealed, pacer)
         } else {
             Some(self.clock.now().saturating_sub(sealed.due))
@@ -252,9 +147,9 @@ impl Driver {
     /// long it took. `None` if it is time to stop.
     fn wait_for_answer(&mut self, sealed: &Sealed, pacer: &mut Pacer) -> Option<Duration> {
         let give_up = sealed.due + self.config.load().tick.stall_after;
-        while self.beat.linked.load(Ordering::Acquire) {
-            if self.beat.answered.load(Ordering::Acquire) >= sealed.number {
-                let at = Duration::from_nanos(self.beat.answered_at_ns.load(Ordering::Acquire));
+        while self.beat.is_linked() {
+            let (answered, at) = self.beat.last_answer();
+            if answered >= sealed.number {
                 return Some(at.saturating_sub(sealed.due));
             }
             if self.clock.now() >= give_up {
@@ -274,14 +169,14 @@ impl Driver {
         self.beat.turn();
         let now = self.clock.now();
         let wake = until.min(now + LOOK_UP);
-        let signal = self.inbox.0.recv_timeout(wake.saturating_sub(now));
+        let signal = self.inbox.wait(wake.saturating_sub(now));
         // Also when something was heard: that may have come behind a stall.
         self.notice_stall(wake);
         match signal {
-            Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return Heard::Stop,
-            Ok(Signal::Pace(strategy, by)) => self.change_pace(strategy, by, pacer),
-            Ok(Signal::Reload) => self.reload(pacer),
-            Ok(Signal::Nudge) | Err(RecvTimeoutError::Timeout) => return Heard::Nothing,
+            Some(Signal::Stop) => return Heard::Stop,
+            Some(Signal::Pace(strategy, by)) => self.change_pace(strategy, by, pacer),
+            Some(Signal::Reload) => self.reload(pacer),
+            Some(Signal::Nudge) | None => return Heard::Nothing,
         }
         Heard::Pace
     }
@@ -303,7 +198,7 @@ impl Driver {
             return;
         }
         pacer.set(strategy);
-        self.beat.pace.store(Arc::new(strategy));
+        self.beat.keep_pace(strategy);
         let pace = Some(pace::to_wire(strategy));
         self.intake.event(Item::Pace(proto::PaceChange { pace, by: by.into() }));
         info!(strategy = strategy.name(), beat = ?strategy.shortest_beat(), by, "pace changed");
@@ -336,7 +231,7 @@ impl Driver {
         self.table.judge(self.clock.listened(), &judgement);
 
         // Said before the batch is taken: whoever asks meanwhile waits for one tick too many.
-        let number = self.beat.gathering.fetch_add(1, Ordering::AcqRel);
+        let number = self.beat.next_number();
         let sealed = self.intake.take().seal(&Head {
             number,
             epoch: self.epoch,
