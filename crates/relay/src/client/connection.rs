@@ -168,19 +168,23 @@ impl<'a> Connection<'a> {
             self.partial.extend_from_slice(bytes);
             self.take_from_partial()?
         };
-        self.note_partial(frames);
-        let now = self.front.clock.now();
-        let rate = self.front.rate();
-        self.paused_until = self.allowance.charge(now, bytes.len() as u64, frames, rate);
+        self.account_for(bytes.len(), frames);
         Ok(())
     }
 
-    /// The batch has room again.
+    /// The batch has room again. What waited for it has been paid for in bytes, not in frames.
     fn go_on(&mut self) -> Result<(), End> {
         self.batch_full = false;
         let frames = self.take_from_partial()?;
-        self.note_partial(frames);
+        self.account_for(0, frames);
         Ok(())
+    }
+
+    fn account_for(&mut self, bytes: usize, frames: u64) {
+        self.note_partial(frames);
+        let now = self.front.clock.now();
+        let rate = self.front.rate();
+        self.paused_until = self.allowance.charge(now, bytes as u64, frames, rate);
     }
 
     fn take_from_partial(&mut self) -> Result<u64, End> {

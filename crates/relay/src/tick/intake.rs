@@ -192,3 +192,86 @@ impl Intake {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+    use pulsegate_protocol::Framing;
+    use pulsegate_protocol::tick::Head;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::client::figures::Figures;
+    use crate::client::outbox::Outbox;
+
+    const AT: Duration = Duration::ZERO;
+
+    async fn client() -> Arc<Client> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (connected, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let (_, writer) = accepted.unwrap().0.into_split();
+        let peer = connected.unwrap().local_addr().unwrap();
+        let outbox = Outbox::new(Framing::DEFAULT, writer);
+        Arc::new(Client::new(1, peer, AT, Figures::new(AT), outbox))
+    }
+
+    fn items(intake: &Intake) -> Vec<Item> {
+        let tick = intake.take().seal(&Head::default()).chain(0);
+        let tick = proto::Tick::decode(tick.bytes).unwrap();
+        tick.items.into_iter().filter_map(|item| item.item).collect()
+    }
+
+    fn claim() -> Heartbeat<'static> {
+        Heartbeat {
+            claim: Some(Status::Leave),
+            record: true,
+            forward: Some(b"{}"),
+            judge_claim_at: Some(AT),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_ends_once_and_nothing_of_it_comes_behind_its_close() {
+        let (intake, client) = (Intake::new(1024), client().await);
+        intake.open(&client, || {}).unwrap();
+        assert!(intake.close(&client, Reason::Silent));
+        assert!(!intake.close(&client, Reason::Operator));
+        intake.packet(&client, b"late").unwrap();
+        intake.heartbeat(&client, claim()).unwrap();
+        intake.state(&client, proto::StateChange::default());
+
+        let close = proto::Close { session: 1, reason: Reason::Silent.into() };
+        let items = items(&intake);
+        assert!(matches!(&items[..], [Item::Open(_), Item::Close(last)] if *last == close));
+        assert!(matches!(&intake.news()[..], [News::Opened(_), News::Ended(1)]));
+    }
+
+    #[tokio::test]
+    async fn a_full_batch_takes_nothing_more_but_lets_everybody_out() {
+        let (intake, client) = (Intake::new(200), client().await);
+        intake.open(&client, || {}).unwrap();
+        while intake.packet(&client, b"a packet").is_ok() {}
+        assert_eq!(intake.heartbeat(&client, claim()), Err(Full));
+        assert_eq!(intake.open(&client, || panic!("nobody is listed")), Err(Full));
+        assert!(intake.close(&client, Reason::Goodbye));
+
+        let taken = items(&intake);
+        assert!(taken.iter().all(|item| !matches!(item, Item::Heartbeat(_))));
+        assert!(matches!(taken.last(), Some(Item::Close(_))));
+        intake.space().await;
+        assert!(!intake.is_full());
+    }
+
+    #[tokio::test]
+    async fn claims_are_bounded_even_where_they_leave_nothing_in_the_batch() {
+        let (intake, client) = (Intake::new(usize::MAX), client().await);
+        let claim = Heartbeat { record: false, forward: None, ..claim() };
+        for _ in 0..NEWS {
+            intake.heartbeat(&client, claim).unwrap();
+        }
+        assert_eq!(intake.heartbeat(&client, claim), Err(Full));
+        assert_eq!(intake.news().len(), NEWS);
+        assert_eq!(intake.heartbeat(&client, claim), Ok(()));
+    }
+}
