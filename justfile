@@ -28,6 +28,10 @@ lint:
 doc:
     cargo doc --workspace --no-deps --open
 
+# Measures it beside what people use today: just bench cost --runs 1
+bench *arguments:
+    bench/run {{ arguments }}
+
 # Checks everything that must hold before a change lands
 ci:
     .ci/run

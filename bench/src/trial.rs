@@ -1,0 +1,127 @@
+//! One contender under one load, for the length of one window.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, Result};
+
+use crate::clients::{Clients, Load, Summary};
+use crate::kernel;
+use crate::peers::Peer;
+use crate::programs::Programs;
+
+/// How large everything is measured.
+#[derive(Debug)]
+pub(crate) struct Scale {
+    /// Tiny, only to see that it runs.
+    pub(crate) smoke: bool,
+}
+
+impl Scale {
+    /// As many clients as that, or a hundredth of them.
+    pub(crate) fn load(&self, load: Load) -> Load {
+        let clients = if self.smoke { (load.clients / 100).max(10) } else { load.clients };
+        Load { clients, ..load }
+    }
+
+    /// So many seconds, or a part of one.
+    pub(crate) fn seconds(&self, seconds: f64) -> Duration {
+        Duration::from_secs_f64(if self.smoke { seconds.min(0.4) } else { seconds })
+    }
+
+    /// From the last join until it is measured: what joining stirred up has settled then.
+    fn settle(&self) -> Duration {
+        self.seconds(1.0)
+    }
+}
+
+/// A stretch of wall time, in nanoseconds since 1970-01-01 UTC.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Window {
+    pub(crate) from_ns: u64,
+    pub(crate) until_ns: u64,
+}
+
+impl Window {
+    /// Lets time pass, and says which.
+    pub(crate) fn pass(length: Duration) -> Self {
+        let from_ns = wall_ns();
+        sleep(length);
+        Self { from_ns, until_ns: wall_ns() }
+    }
+
+    /// Whether a moment lies in it.
+    pub(crate) fn contains(&self, wall_ns: u64) -> bool {
+        (self.from_ns..self.until_ns).contains(&wall_ns)
+    }
+}
+
+/// What a contender used, and what its clients saw.
+#[derive(Debug)]
+pub(crate) struct Trial {
+    load: Load,
+    length: Duration,
+    cpu: Duration,
+    /// When it was measured.
+    pub(crate) window: Window,
+    /// Its resident bytes at the end of the window.
+    pub(crate) resident: u64,
+    /// The kernel's bytes at the end of the window.
+    pub(crate) kernel: u64,
+    /// What the clients counted, over the window and around it.
+    pub(crate) summary: Summary,
+}
+
+impl Trial {
+    /// Lets clients join and play, measures, and lets them go.
+    ///
+    /// # Errors
+    /// Something was lost, somebody was closed, or a program failed.
+    pub(crate) fn run(
+        programs: &Programs,
+        scale: &Scale,
+        peer: &mut Peer,
+        load: Load,
+        length: Duration,
+    ) -> Result<Self> {
+        let clients = Clients::join(programs, peer.address, load)?;
+        sleep(scale.settle());
+        let (begin, before) = (Instant::now(), peer.process.cpu());
+        let window = Window::pass(length);
+        let cpu = peer.process.cpu().since(&before);
+        let length = begin.elapsed();
+        let (resident, kernel) = (peer.process.resident()?, kernel::kernel_bytes()?);
+        let summary = part(clients, peer)
+            .with_context(|| format!("{} clients at {}/s", load.clients, load.rate))?;
+        Ok(Self { load, length, cpu, window, resident, kernel, summary })
+    }
+
+    /// Microseconds of CPU for a frame there and back.
+    pub(crate) fn micros_per_frame(&self) -> f64 {
+        let frames = f64::from(self.load.clients) * self.load.rate * self.length.as_secs_f64();
+        self.cpu.as_secs_f64() * 1e6 / frames
+    }
+
+    /// CPU in percent of a core.
+    pub(crate) fn percent_of_core(&self) -> f64 {
+        100.0 * self.cpu.as_secs_f64() / self.length.as_secs_f64()
+    }
+}
+
+/// How long an echo without a beat may take at most.
+const ECHO_WITHIN: Duration = Duration::from_millis(500);
+
+fn part(clients: Clients, peer: &mut Peer) -> Result<Summary> {
+    let parting = clients.stop();
+    if !peer.understands_goodbye {
+        // Its clients would wait in vain for being closed. All echoes are back by now.
+        sleep(ECHO_WITHIN);
+        peer.process.stop();
+    }
+    parting.summary()
+}
+
+fn wall_ns() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+}
