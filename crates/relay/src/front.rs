@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::admin::metrics::Metrics;
 use crate::client::Client;
 use crate::client::allowance::Rate;
+use crate::client::frames::Frames;
 use crate::client::outbox::Posted;
 use crate::config::Config;
 use crate::session::roster::Roster;
@@ -27,6 +28,8 @@ pub struct Front {
     pub config: Arc<ArcSwap<Config>>,
     /// How bytes become frames; fixed for the life of the process.
     pub framing: Framing,
+    /// What answers a heartbeat, where that is wanted.
+    pub ack: Frames,
     /// The relay's time.
     pub clock: Arc<Clock>,
     /// Where frames go.
@@ -74,25 +77,24 @@ impl Front {
         self.roster.end(client, reason, details, keep);
     }
 
-    /// Sends a client one frame; closes it if it does not read.
-    pub fn post(&self, client: &Arc<Client>, body: &[u8]) {
+    /// Sends a client frames; closes it if it does not read.
+    pub fn post(&self, client: &Arc<Client>, frames: &Frames) {
         let limit = self.config.load().limits.outbox;
-        match client.outbox.post(body, self.clock.listened(), limit) {
-            Posted::Sent => self.sent(client, body),
+        match client.outbox.post(frames.wire(), self.clock.listened(), limit) {
+            Posted::Sent => self.sent(client, frames),
             Posted::Waits => {
-                self.sent(client, body);
+                self.sent(client, frames);
                 client.wake();
             }
             Posted::Full => self.end(client, Reason::SlowReader, json!({ "outbox": limit })),
-            Posted::Gone => self.metrics.reply_dropped("gone"),
-            Posted::TooLarge(_) => self.metrics.reply_dropped("too_large"),
+            Posted::Gone => self.metrics.replies_dropped("gone", frames.count()),
         }
     }
 
-    fn sent(&self, client: &Client, body: &[u8]) {
-        client.figures.frame_sent(body.len());
-        self.metrics.frames_out.inc();
-        self.metrics.bytes_out.inc_by(body.len() as u64);
+    fn sent(&self, client: &Client, frames: &Frames) {
+        client.figures.frames_sent(frames.count(), frames.body_bytes());
+        self.metrics.frames_out.inc_by(frames.count());
+        self.metrics.bytes_out.inc_by(frames.body_bytes());
     }
 
     /// What a body is, by the configuration.

@@ -26,12 +26,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use self::parts::Parts;
+use self::parts::{Parts, task_thread};
 use self::store::{close_ghosts, open_store};
 use crate::admin::metrics::Metrics;
 use crate::admin::{self, View};
 use crate::backlog::Backlog;
-use crate::client::listener;
+use crate::client::frames::Frames;
+use crate::client::{connection, listener};
 use crate::config::{Config, LogicAddress};
 use crate::front::Front;
 use crate::logic_link::handshake::Identity;
@@ -143,6 +144,7 @@ impl Relay {
         let front = Arc::new(Front {
             config: Arc::clone(&config),
             framing,
+            ack: Frames::ack(framing),
             clock: Arc::clone(&clock),
             intake: Arc::clone(&intake),
             roster: Arc::clone(&roster),
@@ -222,25 +224,37 @@ impl Relay {
         let (no_more_clients, last_tick_sent, end) =
             (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
 
+        // However this ends, its threads end with it.
+        let _end = end.clone().drop_guard();
         let mut parts = Parts::default();
         let runtime = Handle::current();
-        parts.thread(JOURNAL, move || Ok(recorder.run(&runtime)?))?;
+        let journal_runtime = runtime.clone();
+        parts.thread(JOURNAL, move || Ok(recorder.run(&journal_runtime)?))?;
         parts.thread(BEAT, move || {
             driver.run();
             Ok(())
         })?;
-        parts.task(LINK, link.run(last_tick_sent.clone()));
+        let link_thread = task_thread(LINK, end.clone(), || {})?;
+        parts.task(&link_thread, LINK, link.run(last_tick_sent.clone()));
+        let beat = Arc::clone(&front.beat);
+        let client_thread = task_thread(CLIENTS, end.clone(), move || connection::rest(&beat))?;
+        let clients = moved_to(&client_thread, clients)
+            .map_err(|error| Error::Start { what: "the client socket", error })?;
         let doors =
             listener::run(clients, Arc::clone(&front), tasks.clone(), no_more_clients.clone());
-        parts.task(LISTENER, doors);
+        parts.task(&client_thread, LISTENER, doors);
         if let Some(admin) = admin {
-            parts.task("admin server", admin::serve(admin, Arc::clone(&view), end.clone()));
+            parts.task(
+                &runtime,
+                "admin server",
+                admin::serve(admin, Arc::clone(&view), end.clone()),
+            );
         }
         if let Some((sample, listener)) = sample {
             let secret = config.load().logic.secret.expose().to_owned();
             let options = pulsegate_logic::Options { secret };
             let server = samples::run_sample(sample, listener, options, end.clone());
-            parts.task("built-in logic server", server);
+            parts.task(&runtime, "built-in logic server", server);
         }
 
         parts.run_until(shutdown.cancelled()).await?;
@@ -266,6 +280,13 @@ impl Relay {
     }
 }
 
+/// The same socket, watched by another thread.
+fn moved_to(thread: &Handle, listener: TcpListener) -> io::Result<TcpListener> {
+    let listener = listener.into_std()?;
+    let _thread = thread.enter();
+    TcpListener::from_std(listener)
+}
+
 /// Where the link goes, and the built-in sample that is to listen there, if it is one.
 async fn logic_address(
     address: &LogicAddress,
@@ -284,4 +305,5 @@ async fn logic_address(
 const JOURNAL: &str = "journal thread";
 const BEAT: &str = "beat thread";
 const LINK: &str = "logic link";
+const CLIENTS: &str = "clients";
 const LISTENER: &str = "listener";

@@ -167,9 +167,9 @@ impl Metrics {
         self.turned_away.get_or_create(&ByReason { reason: reason.name() }).inc();
     }
 
-    /// A reply reached nobody.
-    pub fn reply_dropped(&self, reason: &'static str) {
-        self.replies_dropped.get_or_create(&ByReason { reason }).inc();
+    /// So many replies reached nobody.
+    pub fn replies_dropped(&self, reason: &'static str, count: u64) {
+        self.replies_dropped.get_or_create(&ByReason { reason }).inc_by(count);
     }
 
     /// A link ended.

@@ -80,10 +80,10 @@ impl Figures {
         self.bytes_in.fetch_add(bytes as u64, Relaxed);
     }
 
-    /// A frame with a body of so many bytes went out.
-    pub fn frame_sent(&self, bytes: usize) {
-        self.frames_out.fetch_add(1, Relaxed);
-        self.bytes_out.fetch_add(bytes as u64, Relaxed);
+    /// So many frames went out, whose bodies have so many bytes.
+    pub fn frames_sent(&self, count: u64, bytes: u64) {
+        self.frames_out.fetch_add(count, Relaxed);
+        self.bytes_out.fetch_add(bytes, Relaxed);
     }
 
     /// A frame came.

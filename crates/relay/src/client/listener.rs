@@ -30,7 +30,7 @@ const TURNED_AWAY_AT_ONCE: usize = 64;
 /// How long the listener rests when files run out: from, to.
 const REST: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
-/// Lets clients in until `stop`. Their tasks run on in `tasks`.
+/// Lets clients in until `stop`. Their tasks run on in `tasks`, on the same thread.
 pub async fn run(
     listener: TcpListener,
     front: Arc<Front>,
@@ -99,7 +99,7 @@ impl Door {
             peer,
             front.clock.now(),
             Figures::new(front.clock.listened()),
-            Outbox::new(front.framing, writer),
+            Outbox::new(writer),
         ));
         while front.roster.begin(&client).is_err() {
             front.intake.space().await;

@@ -3,6 +3,7 @@
 //! - [`listener`]: who is let in
 //! - [`connection`]: one client's task: bytes → frames → batch
 //! - [`allowance`]: how much a client may send
+//! - [`frames`]: frames as they go over the wire
 //! - [`outbox`]: what is on its way back to a client
 //! - [`parting`]: how a connection ends so that the client can still read why
 //! - [`figures`]: what is counted and shown of a client
@@ -10,6 +11,7 @@
 pub mod allowance;
 pub mod connection;
 pub mod figures;
+pub mod frames;
 pub mod listener;
 pub mod outbox;
 pub mod parting;

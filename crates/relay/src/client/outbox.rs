@@ -5,29 +5,25 @@
 //! the client is closed as a slow reader.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, ErrorKind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use pulsegate_protocol::{FrameFault, Framing};
 use rustix::io::ioctl_fionread;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 
 /// The bytes that a client's socket would not take yet.
 #[derive(Debug)]
-pub struct Outbox {
-    framing: Framing,
-    inner: Mutex<Inner>,
-}
+pub struct Outbox(Mutex<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     /// Gone once the client has parted.
     socket: Option<OwnedWriteHalf>,
     waiting: BytesMut,
-    /// When each frame that still waits was posted, and how many waiting bytes end with it.
+    /// When what still waits was posted, and how many waiting bytes end with it.
     posted: VecDeque<(Duration, usize)>,
     /// Whether replies are kept until they are handed over.
     held_back: bool,
@@ -37,24 +33,22 @@ struct Inner {
     broken: bool,
 }
 
-/// What became of a reply.
+/// What became of frames that were posted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Posted {
-    /// It is with the kernel, or held back on purpose.
+    /// They are with the kernel, or held back on purpose.
     Sent,
-    /// Some of it waits: the client's task has to be woken.
+    /// Some wait: the client's task has to be woken.
     Waits,
-    /// There is no room for it: the client does not read.
+    /// There is no room for them: the client does not read.
     Full,
     /// The client has parted, or its connection broke.
     Gone,
-    /// It is longer than a frame may be.
-    TooLarge(FrameFault),
 }
 
 impl Outbox {
     /// An empty outbox before a socket.
-    pub fn new(framing: Framing, socket: OwnedWriteHalf) -> Self {
+    pub fn new(socket: OwnedWriteHalf) -> Self {
         let inner = Inner {
             socket: Some(socket),
             waiting: BytesMut::new(),
@@ -63,19 +57,14 @@ impl Outbox {
             due: false,
             broken: false,
         };
-        Self { framing, inner: Mutex::new(inner) }
+        Self(Mutex::new(inner))
     }
 
-    /// Sends one frame with this body, or keeps what the socket does not take. At most `limit`
-    /// bytes wait; a single frame always fits into an empty outbox.
-    pub fn post(&self, body: &[u8], now: Duration, limit: usize) -> Posted {
-        let header = match self.framing.header(body.len()) {
-            Ok(header) => header,
-            Err(fault) => return Posted::TooLarge(fault),
-        };
-        let frame = [&header[..], body, self.framing.trailer()];
+    /// Sends frames, or keeps what the socket does not take. At most `limit` bytes wait; what is
+    /// posted to an empty outbox always fits.
+    pub fn post(&self, frames: &[u8], now: Duration, limit: usize) -> Posted {
         let mut inner = self.lock();
-        inner.post(frame, now, limit).unwrap_or_else(|_| {
+        inner.post(frames, now, limit).unwrap_or_else(|_| {
             inner.broken = true;
             Posted::Gone
         })
@@ -137,33 +126,31 @@ impl Outbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Inner {
-    fn post(&mut self, mut frame: [&[u8]; 3], now: Duration, limit: usize) -> io::Result<Posted> {
+    fn post(&mut self, mut frames: &[u8], now: Duration, limit: usize) -> io::Result<Posted> {
         if self.socket.is_none() {
             return Ok(Posted::Gone);
         }
         if self.waiting.is_empty() && !self.held_back {
-            let written = self.write_now(&frame)?;
-            skip(&mut frame, written);
+            frames = &frames[self.write_now(frames)?..];
             self.due = true;
         }
-        let length: usize = frame.iter().map(|part| part.len()).sum();
-        if length == 0 {
+        if frames.is_empty() {
             return Ok(Posted::Sent);
         }
-        if self.is_over(limit, length) && self.held_back && !self.due {
+        if self.is_over(limit, frames.len()) && self.held_back && !self.due {
             self.make_due(now);
             self.write()?;
         }
-        if self.is_over(limit, length) {
+        if self.is_over(limit, frames.len()) {
             return Ok(Posted::Full);
         }
-        frame.iter().for_each(|part| self.waiting.extend_from_slice(part));
-        self.posted.push_back((now, length));
+        self.waiting.extend_from_slice(frames);
+        self.posted.push_back((now, frames.len()));
         Ok(if self.due { Posted::Waits } else { Posted::Sent })
     }
 
@@ -182,7 +169,7 @@ impl Inner {
     fn write(&mut self) -> io::Result<()> {
         while self.due && !self.waiting.is_empty() {
             let waiting = self.waiting.split();
-            let written = self.write_now(&[&waiting])?;
+            let written = self.write_now(&waiting)?;
             self.waiting = waiting;
             if written == 0 {
                 return Ok(());
@@ -211,24 +198,12 @@ impl Inner {
     }
 
     /// How many bytes the socket took at once.
-    fn write_now(&self, parts: &[&[u8]]) -> io::Result<usize> {
+    fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
         let Some(socket) = &self.socket else { return Ok(0) };
-        let mut slices = [IoSlice::new(&[]); 3];
-        for (slice, part) in slices.iter_mut().zip(parts) {
-            *slice = IoSlice::new(part);
-        }
-        match socket.try_write_vectored(&slices) {
+        match socket.try_write(bytes) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
             written => written,
         }
-    }
-}
-
-fn skip(parts: &mut [&[u8]; 3], mut written: usize) {
-    for part in parts {
-        let taken = written.min(part.len());
-        *part = &part[taken..];
-        written -= taken;
     }
 }
 
@@ -246,7 +221,7 @@ mod tests {
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (socket, _) = listener.accept().await.unwrap();
         let (_, socket) = socket.into_split();
-        (Outbox::new(Framing::DEFAULT, socket), client)
+        (Outbox::new(socket), client)
     }
 
     fn fill(outbox: &Outbox) -> Posted {
@@ -260,9 +235,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_frame_goes_out_at_once_when_the_socket_takes_it() {
+    async fn what_is_posted_goes_out_at_once_when_the_socket_takes_it() {
         let (outbox, mut client) = outbox_and_client().await;
-        assert_eq!(outbox.post(b"hello", Duration::ZERO, LIMIT), Posted::Sent);
+        assert_eq!(outbox.post(b"\0\0\0\x05hello", Duration::ZERO, LIMIT), Posted::Sent);
         let mut frame = [0; 9];
         client.read_exact(&mut frame).await.unwrap();
         assert_eq!(&frame, b"\0\0\0\x05hello");
@@ -307,8 +282,8 @@ mod tests {
     async fn what_is_held_back_goes_out_when_it_is_handed_over() {
         let (outbox, mut client) = outbox_and_client().await;
         outbox.hold_back();
-        assert_eq!(outbox.post(b"one", Duration::ZERO, LIMIT), Posted::Sent);
-        assert_eq!(outbox.post(b"two", Duration::ZERO, LIMIT), Posted::Sent);
+        assert_eq!(outbox.post(b"\0\0\0\x03one", Duration::ZERO, LIMIT), Posted::Sent);
+        assert_eq!(outbox.post(b"\0\0\0\x03two", Duration::ZERO, LIMIT), Posted::Sent);
         assert!(!outbox.waits());
 
         outbox.hand_over(Duration::from_secs(5));
@@ -318,7 +293,7 @@ mod tests {
         client.read_exact(&mut frames).await.unwrap();
         assert_eq!(&frames, b"\0\0\0\x03one\0\0\0\x03two");
 
-        assert_eq!(outbox.post(b"three", Duration::ZERO, LIMIT), Posted::Sent);
+        assert_eq!(outbox.post(b"\0\0\0\x05three", Duration::ZERO, LIMIT), Posted::Sent);
         outbox.release(Duration::ZERO);
         outbox.flush().unwrap();
         assert_eq!(client.read(&mut [0; 20]).await.unwrap(), 9);

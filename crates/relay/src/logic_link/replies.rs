@@ -15,6 +15,8 @@ use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tracing::warn;
 
+use crate::client::Client;
+use crate::client::frames::Frames;
 use crate::front::Front;
 use crate::recorder::Entry;
 
@@ -112,28 +114,71 @@ impl Replies {
         journal.send(Entry::Push(bytes));
     }
 
+    /// Sends each client its replies in their order, and those that follow one another with one
+    /// call.
     fn deliver(&self, replies: &[Reply]) {
-        for reply in replies {
-            match &reply.to {
-                Some(To::Session(id)) => self.deliver_to(*id, &reply.payload),
+        let mut frames = Frames::new(self.front.framing);
+        for run in replies.chunk_by(|a, b| session(a).is_some() && session(b).is_some()) {
+            match &run[0].to {
+                Some(To::Session(_)) => self.deliver_to_each(run, &mut frames),
                 Some(To::Several(sessions)) => {
-                    sessions.ids.iter().for_each(|id| self.deliver_to(*id, &reply.payload));
+                    let clients = sessions.ids.iter().filter_map(|id| self.client(*id, 1));
+                    self.deliver_to_all(clients, &run[0].payload, &mut frames);
                 }
                 Some(To::All(_)) => {
-                    for client in self.front.roster.all() {
-                        self.front.post(&client, &reply.payload);
-                    }
+                    let clients = self.front.roster.all().into_iter();
+                    self.deliver_to_all(clients, &run[0].payload, &mut frames);
                 }
-                None => self.front.metrics.reply_dropped("no_addressee"),
+                None => self.front.metrics.replies_dropped("no_addressee", 1),
             }
         }
     }
 
-    fn deliver_to(&self, id: u64, payload: &[u8]) {
-        match self.front.roster.get(id) {
-            Some(client) => self.front.post(&client, payload),
-            None => self.front.metrics.reply_dropped("gone"),
+    /// Sends replies that are for one client each, first to the client whose reply is first.
+    fn deliver_to_each(&self, replies: &[Reply], frames: &mut Frames) {
+        let mut order: Vec<_> = replies.iter().filter_map(session).zip(0..).collect();
+        order.sort_unstable();
+        let mut by_client: Vec<_> = order.chunk_by(|a, b| a.0 == b.0).collect();
+        by_client.sort_unstable_by_key(|theirs| theirs[0].1);
+        for theirs in by_client {
+            let Some(client) = self.client(theirs[0].0, theirs.len()) else { continue };
+            for (_, index) in theirs {
+                let payload = &replies[*index].payload;
+                if !frames.have_room_for(payload.len()) {
+                    self.front.post(&client, frames);
+                    frames.clear();
+                }
+                self.add(payload, frames);
+            }
+            self.front.post(&client, frames);
+            frames.clear();
         }
+    }
+
+    fn deliver_to_all(
+        &self,
+        clients: impl Iterator<Item = Arc<Client>>,
+        payload: &[u8],
+        frames: &mut Frames,
+    ) {
+        self.add(payload, frames);
+        clients.for_each(|client| self.front.post(&client, frames));
+        frames.clear();
+    }
+
+    fn add(&self, payload: &[u8], frames: &mut Frames) {
+        if frames.add(payload).is_err() {
+            self.front.metrics.replies_dropped("too_large", 1);
+        }
+    }
+
+    /// The client that so many replies are for, if it is still there.
+    fn client(&self, session: u64, replies: usize) -> Option<Arc<Client>> {
+        let client = self.front.roster.get(session);
+        if client.is_none() {
+            self.front.metrics.replies_dropped("gone", replies as u64);
+        }
+        client
     }
 
     fn close(&self, ids: &[u64]) {
@@ -152,12 +197,20 @@ impl Replies {
     }
 
     fn drop_replies(&self, why: &'static str, replies: &[Reply]) {
-        replies.iter().for_each(|_| self.front.metrics.reply_dropped(why));
+        self.front.metrics.replies_dropped(why, replies.len() as u64);
     }
 
     /// Waits for room in the journal's queue; the journal never waits for this link. A journal
     /// that is gone takes the whole process with it.
     async fn journal(&self) -> Option<mpsc::Permit<'_, Entry>> {
         self.recorder.reserve().await.ok()
+    }
+}
+
+/// The one session that a reply is for.
+fn session(reply: &Reply) -> Option<u64> {
+    match reply.to {
+        Some(To::Session(id)) => Some(id),
+        _ => None,
     }
 }

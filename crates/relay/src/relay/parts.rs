@@ -4,9 +4,11 @@ use std::future::Future;
 use std::thread;
 use std::time::Duration;
 
+use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::Error;
 
@@ -18,13 +20,14 @@ const CAUSE: Duration = Duration::from_millis(200);
 pub(super) struct Parts(JoinSet<(&'static str, Result<(), Error>)>);
 
 impl Parts {
-    /// Adds a task.
+    /// Adds a task, on this runtime or on that of a [`task_thread`].
     pub(super) fn task(
         &mut self,
+        runtime: &Handle,
         name: &'static str,
         task: impl Future<Output = ()> + Send + 'static,
     ) {
-        let task = tokio::spawn(task);
+        let task = runtime.spawn(task);
         self.0.spawn(async move { (name, task.await.map_err(|_| Error::Panicked(name))) });
     }
 
@@ -83,4 +86,26 @@ impl Parts {
         };
         timeout(CAUSE, failure).await.unwrap_or(Error::Ended(name))
     }
+}
+
+/// A thread of its own for tasks, until `end`: for those that wait for nobody else's tasks, and
+/// need not share what they touch between cores. Each time before it waits for something to
+/// happen, it calls `before_waiting`.
+pub(super) fn task_thread(
+    name: &'static str,
+    end: CancellationToken,
+    before_waiting: impl Fn() + Send + Sync + 'static,
+) -> Result<Handle, Error> {
+    let start = |error| Error::Start { what: name, error };
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .on_thread_park(before_waiting)
+        .build()
+        .map_err(start)?;
+    let handle = runtime.handle().clone();
+    thread::Builder::new()
+        .name(name.into())
+        .spawn(move || runtime.block_on(end.cancelled()))
+        .map_err(start)?;
+    Ok(handle)
 }

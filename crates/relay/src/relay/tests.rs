@@ -50,21 +50,22 @@ async fn a_panic_in_one_clients_task_closes_that_client_alone() {
 #[tokio::test]
 async fn a_part_that_panics_or_ends_early_ends_the_rest() {
     let forever = std::future::pending::<()>;
+    let here = Handle::current();
     let mut parts = Parts::default();
-    parts.task("patient", forever());
+    parts.task(&here, "patient", forever());
     parts.thread("nervous", || panic!("as a test wants it")).unwrap();
     let error = parts.run_until(forever()).await.unwrap_err();
     assert!(matches!(error, Error::Panicked("nervous")), "{error}");
 
     let mut parts = Parts::default();
-    parts.task("patient", forever());
-    parts.task("nervous", async { panic!("as a test wants it") });
+    parts.task(&here, "patient", forever());
+    parts.task(&here, "nervous", async { panic!("as a test wants it") });
     let error = parts.run_until(forever()).await.unwrap_err();
     assert!(matches!(error, Error::Panicked("nervous")), "{error}");
 
     let mut parts = Parts::default();
-    parts.task("patient", forever());
-    parts.task("short", async {});
+    parts.task(&here, "patient", forever());
+    parts.task(&here, "short", async {});
     let error = parts.run_until(forever()).await.unwrap_err();
     assert!(matches!(error, Error::Ended("short")), "{error}");
 }

@@ -196,7 +196,6 @@ impl Intake {
 #[cfg(test)]
 mod tests {
     use prost::Message;
-    use pulsegate_protocol::Framing;
     use pulsegate_protocol::tick::Head;
     use tokio::net::{TcpListener, TcpStream};
 
@@ -212,7 +211,7 @@ mod tests {
         let (connected, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
         let (_, writer) = accepted.unwrap().0.into_split();
         let peer = connected.unwrap().local_addr().unwrap();
-        let outbox = Outbox::new(Framing::DEFAULT, writer);
+        let outbox = Outbox::new(writer);
         Arc::new(Client::new(1, peer, AT, Figures::new(AT), outbox))
     }
 
