@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use prost::Message as _;
 use pulsegate_protocol::proto::item::Item as Event;
 use pulsegate_protocol::proto::{Done, Open, SegmentHead};
-use pulsegate_protocol::tick::{self, Peek};
+use pulsegate_protocol::tick::{self, Chained, Head, Peek};
 
 use crate::chunk::{Bad, Message};
 use crate::format::{FORMAT, Topic};
@@ -116,8 +116,10 @@ impl Standing {
         match message.topic {
             Topic::Heads => return Err("a second head in one segment".into()),
             Topic::Ticks => {
-                let peek = link(self.last_tick, self.checksum, message)?;
-                self.tick(&peek, &message.data)?;
+                let Peek { head, checksum, .. } = link(self.last_tick, self.checksum, message)?;
+                let bytes = message.data.clone();
+                let Head { number, wall_ns, .. } = head;
+                self.tick(&Chained { number, wall_ns, checksum, bytes })?;
             }
             Topic::Answers => {
                 let done = decode_done(message)?;
@@ -129,8 +131,8 @@ impl Standing {
     }
 
     /// Takes note of a tick that is in its place.
-    pub(crate) fn tick(&mut self, peek: &Peek, bytes: &[u8]) -> Result<(), Bad> {
-        for event in tick::events(bytes) {
+    pub(crate) fn tick(&mut self, tick: &Chained) -> Result<(), Bad> {
+        for event in tick::events(&tick.bytes) {
             match event.map_err(|damage| Bad(damage.to_string().into()))? {
                 Event::Open(open) => {
                     self.present.insert(open.session, open);
@@ -141,9 +143,9 @@ impl Standing {
                 _ => {}
             }
         }
-        self.last_tick = peek.head.number;
-        self.wall_ns = peek.head.wall_ns;
-        self.checksum = peek.checksum;
+        self.last_tick = tick.number;
+        self.wall_ns = tick.wall_ns;
+        self.checksum = tick.checksum;
         Ok(())
     }
 

@@ -100,8 +100,9 @@ impl<S: Source> Walk<S> {
         if self.at == 0 {
             self.opening()?;
         }
+        let end = self.source.length()?;
         loop {
-            let Some((opcode, length)) = self.record()? else { return Ok(Step::End) };
+            let Some((opcode, length)) = self.record(end)? else { return Ok(Step::End) };
             match opcode {
                 op::CHUNK => return self.chunk(length).map(Step::Chunk),
                 op::MESSAGE_INDEX if self.indexed => self.index(length)?,
@@ -119,7 +120,8 @@ impl<S: Source> Walk<S> {
         let mut scout = Walk::new(&self.source);
         let mut offsets = Vec::new();
         scout.opening()?;
-        while let Ok(Some((opcode, length))) = scout.record() {
+        let end = self.source.length()?;
+        while let Ok(Some((opcode, length))) = scout.record(end) {
             match opcode {
                 op::CHUNK => {
                     offsets.push(scout.at);
@@ -149,16 +151,18 @@ impl<S: Source> Walk<S> {
         Ok(())
     }
 
-    /// The head of the record that begins here; nothing if the file ends here.
-    fn record(&self) -> Result<Option<(u8, u64)>, Fault> {
-        let left = self.source.length()?.saturating_sub(self.at);
+    /// The head of the record that begins here; nothing if the file ends here, at `end`.
+    fn record(&self, end: u64) -> Result<Option<(u8, u64)>, Fault> {
+        let left = end.saturating_sub(self.at);
         if left == 0 {
             return Ok(None);
         }
         if left < RECORD_HEAD {
             return Err(self.bad("a record that is cut short"));
         }
-        let mut head = self.source.bytes(self.at, RECORD_HEAD)?;
+        let mut head = [0; RECORD_HEAD as usize];
+        self.source.fill(&mut head, self.at)?;
+        let mut head = &head[..];
         let (opcode, length) = (head.get_u8(), head.get_u64_le());
         if length > left - RECORD_HEAD {
             return Err(self

@@ -6,7 +6,7 @@ mod open;
 
 use std::time::Duration;
 
-use pulsegate_protocol::tick::{self, Chained, Sealed};
+use pulsegate_protocol::tick::{Chained, Sealed};
 
 use crate::directory::{Directory, Lock};
 use crate::error::Error;
@@ -225,13 +225,8 @@ impl Writer {
     }
 
     fn note(&mut self, tick: &Chained) {
-        match tick::peek(&tick.bytes) {
-            Ok(peek) => {
-                if let Err(bad) = self.standing.tick(&peek, &tick.bytes) {
-                    tracing::error!(tick = tick.number, error = %bad.0, "a tick with a broken event");
-                }
-            }
-            Err(error) => tracing::error!(tick = tick.number, %error, "a broken tick was written"),
+        if let Err(bad) = self.standing.tick(tick) {
+            tracing::error!(tick = tick.number, error = %bad.0, "a tick with a broken event");
         }
         if let Some(live) = &mut self.live {
             live.ticks += 1;
