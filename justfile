@@ -19,6 +19,10 @@ bots *arguments="--count 100 --duration 10s":
 test *arguments:
     cargo test --workspace {{ arguments }}
 
+# Counts the instructions of the hot paths, and fails if they grew; just instructions --accept
+instructions *arguments:
+    bench/instructions {{ arguments }}
+
 # Formats the code, then shows what clippy would refuse
 lint:
     cargo fmt --all
