@@ -1,13 +1,15 @@
 //! Simulated clients: `pulsegate bots` in a process of their own.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
+use crate::beats::Points;
 use crate::process::Process;
 use crate::programs::Programs;
 
@@ -47,6 +49,15 @@ impl Load {
     }
 }
 
+impl fmt::Display for Load {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self { clients, rate: 0.0 } => write!(f, "{clients} idle clients"),
+            Self { clients, rate } => write!(f, "{clients} clients × {rate}/s"),
+        }
+    }
+}
+
 /// Clients that play.
 #[derive(Debug)]
 pub(crate) struct Clients {
@@ -75,15 +86,16 @@ pub(crate) struct Summary {
     /// Frames that are no echoes.
     pub(crate) other_frames: u64,
     /// From sending to echo; absent if nothing came back.
-    pub(crate) round_trip_us: Option<RoundTrip>,
+    round_trip_us: Option<RoundTrip>,
     closes: BTreeMap<String, u32>,
 }
 
 /// Percentiles in microseconds.
 #[derive(Debug, Deserialize)]
-pub(crate) struct RoundTrip {
-    pub(crate) p50: u32,
-    pub(crate) p99: u32,
+struct RoundTrip {
+    p50: u32,
+    p99: u32,
+    max: u32,
 }
 
 impl Clients {
@@ -99,7 +111,7 @@ impl Clients {
         command.args(["--size", &SIZE.to_string(), "--heartbeat", heartbeat]);
         command.args(["--join-every", &format!("{}us", JOIN_EVERY.as_micros())]);
         let joined_first = Instant::now();
-        let mut process = Process::start("the clients", command.stdout(Stdio::piped()))?;
+        let mut process = Process::start("the clients", &mut command)?;
         let what = format!("{} connections", load.clients);
         let all = load.clients as usize;
         process.wait_until(&what, JOIN_WITHIN, |pid| crate::kernel::open_files(pid) >= all)?;
@@ -132,6 +144,17 @@ impl Parting {
 }
 
 impl Summary {
+    /// How long packets took there and back, in milliseconds.
+    ///
+    /// # Errors
+    /// None came back.
+    pub(crate) fn round_trip_ms(&self) -> Result<Points> {
+        let RoundTrip { p50, p99, max } =
+            self.round_trip_us.as_ref().context("no packet came back")?;
+        let [p50, p99, max] = [p50, p99, max].map(|us| f64::from(*us) / 1000.0);
+        Ok(Points { p50, p99, max })
+    }
+
     fn check(&self, load: Load, played: Duration) -> Result<()> {
         let Self { joined, lost, doubled, out_of_order, .. } = *self;
         ensure!(joined == load.clients, "only {joined} of {} clients joined", load.clients);

@@ -38,6 +38,14 @@ impl Figures {
         Spread::of(&ratios).with_context(|| format!("{name} and {to} share no round"))
     }
 
+    /// By how many percent a figure is above another, round by round.
+    ///
+    /// # Errors
+    /// As [`Figures::ratio`].
+    pub(crate) fn extra(&self, name: &str, above: &str) -> Result<Spread> {
+        Ok(self.ratio(name, above)?.map(|ratio| (ratio - 1.0) * 100.0))
+    }
+
     /// Whether there is such a figure.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)

@@ -6,17 +6,22 @@
 //! - [`peers`], [`relay`]: the contenders, each with what stands behind it
 //! - [`clients`]: `pulsegate bots`, in a process of their own
 //! - [`trial`]: one contender under one load
+//! - [`beats`]: how late its ticks were, from its journal
 //! - [`sections`]: what is measured, a file each
 //! - [`figures`], [`spread`]: one value a round, and what they came to
-//! - [`machine`], [`table`]: what is printed
+//! - [`marks`]: what they should be
+//! - [`machine`], [`table`], [`drawing`]: what is printed and drawn
 //!
 //! Contenders alternate within a round, and ratios compare neighbours of one round. CPU is that of
 //! the measured process alone, with all its threads and children.
 
+mod beats;
 mod clients;
+mod drawing;
 mod figures;
 mod kernel;
 mod machine;
+mod marks;
 mod peers;
 mod process;
 mod programs;
@@ -28,6 +33,7 @@ mod trial;
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -64,14 +70,27 @@ struct Arguments {
     svg: Option<PathBuf>,
 }
 
-fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
     limit_files()?;
     let programs = Programs::find()?;
     let machine = Machine::look(&programs)?;
     let bench = Bench { programs, scale: Scale { smoke: arguments.smoke } };
     println!("{machine}");
-    let figures = measure(&arguments, &bench)?;
+    if arguments.smoke {
+        println!("A smoke run: it shows that all of it runs, and its figures mean nothing.\n");
+    }
+    let figures = measure(arguments, &bench)?;
+    println!("## Marks\n\n{}", marks::show(&figures)?);
     if let Some(path) = &arguments.json {
         let all = json!({ "machine": machine.to_json(), "figures": figures.to_json() });
         fs::write(path, format!("{all:#}\n"))
@@ -84,13 +103,16 @@ fn measure(arguments: &Arguments, bench: &Bench) -> Result<Figures> {
     let mut figures = Figures::default();
     let all = arguments.sections.is_empty();
     let sections = if all { Section::all() } else { &arguments.sections };
-    let runs = if arguments.smoke { 1 } else { arguments.runs };
     for section in sections {
-        for round in 1..=runs {
-            eprintln!("{}, round {round} of {runs}", section.title());
+        let rounds = if arguments.smoke { 1 } else { section.rounds(arguments.runs) };
+        for round in 1..=rounds {
+            eprintln!("{}, round {round} of {rounds}", section.title());
             section.measure(bench, &mut figures)?;
         }
         println!("## {}\n\n{}", section.title(), section.show(&figures)?);
+        if let Some(directory) = &arguments.svg {
+            section.draw(&figures, directory)?;
+        }
     }
     Ok(figures)
 }

@@ -4,7 +4,8 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
@@ -30,7 +31,7 @@ pub(crate) enum Contender {
 }
 
 impl Contender {
-    /// As it is called in tables and figures.
+    /// As it is called in tables.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Echo => "bare echo",
@@ -39,6 +40,18 @@ impl Contender {
             Self::Relay(Sync::Off) => "relay, journal off",
             Self::Relay(Sync::Os) => "relay, journal os",
             Self::Relay(Sync::Tick) => "relay, journal tick",
+        }
+    }
+
+    /// As it is called in names of figures.
+    pub(crate) fn key(self) -> &'static str {
+        match self {
+            Self::Echo => "echo",
+            Self::Haproxy => "haproxy",
+            Self::Nginx => "nginx",
+            Self::Relay(Sync::Off) => "relay-off",
+            Self::Relay(Sync::Os) => "relay-os",
+            Self::Relay(Sync::Tick) => "relay-tick",
         }
     }
 
@@ -73,13 +86,21 @@ pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     /// Whether it closes a connection when the client says goodbye.
     pub(crate) understands_goodbye: bool,
-    /// What stands behind it.
-    pub(crate) backend: Option<Process>,
+    /// What stands behind it, and ends with it.
+    pub(crate) _backend: Option<Process>,
     /// Its configuration and journal, on a real disk.
     pub(crate) directory: TempDir,
 }
 
 impl Peer {
+    /// Its CPU in percent of a core, over so long.
+    pub(crate) fn percent_of_core(&self, length: Duration) -> f64 {
+        let (begin, before) = (Instant::now(), self.process.cpu());
+        sleep(length);
+        let used = self.process.cpu().since(&before);
+        100.0 * used.as_secs_f64() / begin.elapsed().as_secs_f64()
+    }
+
     /// Where a relay's journal is.
     pub(crate) fn journal(&self) -> PathBuf {
         self.directory.path().join("journal")
@@ -126,7 +147,7 @@ fn bare_echo(programs: &Programs) -> Result<(Process, SocketAddr)> {
 fn start_echo(programs: &Programs) -> Result<Peer> {
     let (process, address) = bare_echo(programs)?;
     let directory = directory()?;
-    Ok(Peer { process, address, understands_goodbye: false, backend: None, directory })
+    Ok(Peer { process, address, understands_goodbye: false, _backend: None, directory })
 }
 
 /// Writes a proxy's configuration, and says how it is started.
@@ -141,7 +162,7 @@ fn start_proxy(name: &'static str, programs: &Programs, configure: Configure) ->
     fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
     let mut process = Process::start(name, &mut command)?;
     wait_until_open(&mut process, address)?;
-    Ok(Peer { process, address, understands_goodbye: false, backend: Some(backend), directory })
+    Ok(Peer { process, address, understands_goodbye: false, _backend: Some(backend), directory })
 }
 
 /// As it comes: a thread for each core.

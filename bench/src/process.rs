@@ -1,7 +1,7 @@
 //! A program that was started: what it uses, what it said, and its end.
 
 use std::fs::File;
-use std::io::{Read, Seek};
+use std::io::{self, Read, Seek};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -20,6 +20,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 pub(crate) struct Process {
     name: &'static str,
     child: Child,
+    /// On standard output, and on standard error; files, for a pipe that nobody reads fills up.
+    wrote: File,
     said: File,
 }
 
@@ -31,18 +33,20 @@ pub(crate) struct CpuTime {
 }
 
 impl Process {
-    /// Starts a program. What it says on standard error is kept for when it fails.
+    /// Starts a program.
     ///
     /// # Errors
     /// It cannot be started.
     pub(crate) fn start(name: &'static str, command: &mut Command) -> Result<Self> {
-        let said = tempfile::tempfile().context("cannot make a temporary file")?;
+        let file = || tempfile::tempfile().context("cannot make a temporary file");
+        let (wrote, said) = (file()?, file()?);
         let child = command
             .stdin(Stdio::null())
-            .stderr(said.try_clone().context("cannot share a temporary file")?)
+            .stdout(wrote.try_clone()?)
+            .stderr(said.try_clone()?)
             .spawn()
             .with_context(|| format!("cannot start {:?}", command.get_program()))?;
-        Ok(Self { name, child, said })
+        Ok(Self { name, child, wrote, said })
     }
 
     /// Its process id.
@@ -92,7 +96,7 @@ impl Process {
         self.signal(Signal::INT);
     }
 
-    /// Waits for its end, and returns what it wrote to a piped standard output, if not very much.
+    /// Waits for its end, and returns what it wrote on standard output.
     ///
     /// # Errors
     /// It ended badly, or not in time.
@@ -101,11 +105,7 @@ impl Process {
         ensure!(ended, "{} did not end in {within:?}", self.name);
         let status = self.child.wait()?;
         ensure!(status.success(), "{} ended with {status}: {}", self.name, self.last_words());
-        let mut text = String::new();
-        if let Some(mut output) = self.child.stdout.take() {
-            output.read_to_string(&mut text)?;
-        }
-        Ok(text)
+        Ok(read_all(&self.wrote)?)
     }
 
     /// Ends it in order, or else at once.
@@ -141,17 +141,20 @@ impl Process {
     }
 
     fn last_words(&self) -> String {
-        let mut text = String::new();
-        let mut said = &self.said;
-        let read = said.rewind().and_then(|()| said.read_to_string(&mut text));
-        match read {
-            Ok(_) if !text.trim().is_empty() => {
-                let lines: Vec<_> = text.lines().collect();
-                lines[lines.len().saturating_sub(5)..].join("\n")
-            }
-            _ => "it said nothing".into(),
+        let text = read_all(&self.said).unwrap_or_default();
+        let lines: Vec<_> = text.trim().lines().collect();
+        match &lines[lines.len().saturating_sub(5)..] {
+            [] => "it said nothing".into(),
+            last => last.join("\n"),
         }
     }
+}
+
+fn read_all(mut file: &File) -> io::Result<String> {
+    let mut text = String::new();
+    file.rewind()?;
+    file.read_to_string(&mut text)?;
+    Ok(text)
 }
 
 impl Drop for Process {
@@ -188,7 +191,7 @@ mod tests {
 
     fn shell(script: &str) -> Process {
         let mut command = Command::new("sh");
-        command.args(["-c", script]).stdout(Stdio::piped());
+        command.args(["-c", script]);
         Process::start("shell", &mut command).unwrap()
     }
 

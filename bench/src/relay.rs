@@ -1,7 +1,7 @@
 //! The relay as it is measured: its pace, its journal, and the logic server behind it.
 
 use std::net::SocketAddr;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -59,10 +59,10 @@ impl Options {
         command.arg("run").args(["--listen", &address.to_string(), "--logic", &logic.to_string()]);
         command.args(["--admin", &admin.to_string()]);
         command.args(["--journal", if self.sync == Sync::Off { "off" } else { "journal" }]);
-        command.envs(self.environment()).stdout(Stdio::null());
+        command.envs(self.environment());
         let mut process = Process::start("pulsegate", &mut command)?;
         process.wait_until("being ready", READY_WITHIN, |_| is_ready(admin))?;
-        Ok(Peer { process, address, understands_goodbye: true, backend: Some(backend), directory })
+        Ok(Peer { process, address, understands_goodbye: true, _backend: Some(backend), directory })
     }
 
     fn environment(self) -> Vec<(&'static str, String)> {

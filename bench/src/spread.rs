@@ -44,16 +44,20 @@ impl fmt::Display for Spread {
 /// A number with about three digits that mean something.
 pub(crate) fn short(value: f64) -> String {
     match value.abs() {
-        10_000.0.. => grouped(value),
+        1_000.0.. => whole(value),
         100.0.. => format!("{value:.0}"),
         10.0.. => format!("{value:.1}"),
         _ => format!("{value:.2}"),
     }
 }
 
-fn grouped(value: f64) -> String {
-    let (thousands, rest) = ((value / 1000.0).trunc(), value.abs().round() % 1000.0);
-    format!("{thousands:.0},{rest:03.0}")
+/// A number without what comes behind its point.
+pub(crate) fn whole(value: f64) -> String {
+    let (thousands, rest) = (value.round() as i64 / 1_000, value.round() as i64 % 1_000);
+    if thousands == 0 {
+        return rest.to_string();
+    }
+    format!("{},{:03}", whole(thousands as f64), rest.abs())
 }
 
 /// The value below which the share `q` of all lies, by nearest rank; `None` of nothing.
@@ -77,8 +81,8 @@ mod tests {
 
     #[test]
     fn numbers_show_what_means_something() {
-        let shown = [0.0, 0.456, 10.04, 123.4, 9_999.0, 19_500.0, 1_234_567.0].map(short);
-        assert_eq!(shown, ["0.00", "0.46", "10.0", "123", "9999", "19,500", "1234,567"]);
+        let shown = [0.0, 0.456, 10.04, 123.4, -1_638.4, 1_999.6, 1_234_567.0].map(short);
+        assert_eq!(shown, ["0.00", "0.46", "10.0", "123", "-1,638", "2,000", "1,234,567"]);
         assert_eq!(Spread::of(&[1.0, 2.0, 3.0]).unwrap().to_string(), "2.00 (1.00–3.00)");
         assert_eq!(Spread::of(&[2.0]).unwrap().to_string(), "2.00");
     }

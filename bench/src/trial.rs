@@ -26,7 +26,7 @@ impl Scale {
 
     /// So many seconds, or a part of one.
     pub(crate) fn seconds(&self, seconds: f64) -> Duration {
-        Duration::from_secs_f64(if self.smoke { seconds.min(0.4) } else { seconds })
+        Duration::from_secs_f64(if self.smoke { seconds.min(0.15) } else { seconds })
     }
 
     /// From the last join until it is measured: what joining stirred up has settled then.
@@ -64,10 +64,7 @@ pub(crate) struct Trial {
     cpu: Duration,
     /// When it was measured.
     pub(crate) window: Window,
-    /// Its resident bytes at the end of the window.
-    pub(crate) resident: u64,
-    /// The kernel's bytes at the end of the window.
-    pub(crate) kernel: u64,
+    memory: Memory,
     /// What the clients counted, over the window and around it.
     pub(crate) summary: Summary,
 }
@@ -90,10 +87,10 @@ impl Trial {
         let window = Window::pass(length);
         let cpu = peer.process.cpu().since(&before);
         let length = begin.elapsed();
-        let (resident, kernel) = (peer.process.resident()?, kernel::kernel_bytes()?);
-        let summary = part(clients, peer)
+        let memory = Memory::of(peer)?;
+        let summary = part(clients, peer, scale)
             .with_context(|| format!("{} clients at {}/s", load.clients, load.rate))?;
-        Ok(Self { load, length, cpu, window, resident, kernel, summary })
+        Ok(Self { load, length, cpu, window, memory, summary })
     }
 
     /// Microseconds of CPU for a frame there and back.
@@ -102,20 +99,66 @@ impl Trial {
         self.cpu.as_secs_f64() * 1e6 / frames
     }
 
+    /// Resident bytes that each client added.
+    pub(crate) fn resident_each(&self, before: &Baseline) -> f64 {
+        self.each(self.memory.resident, before.0.resident)
+    }
+
+    /// The kernel's bytes that each client added: half of them, as both ends of each connection
+    /// are here.
+    pub(crate) fn kernel_each(&self, before: &Baseline) -> f64 {
+        self.each(self.memory.kernel, before.0.kernel) / 2.0
+    }
+
+    fn each(&self, now: u64, before: u64) -> f64 {
+        (now as f64 - before as f64) / f64::from(self.load.clients)
+    }
+
     /// CPU in percent of a core.
     pub(crate) fn percent_of_core(&self) -> f64 {
         100.0 * self.cpu.as_secs_f64() / self.length.as_secs_f64()
     }
 }
 
-/// How long an echo without a beat may take at most.
-const ECHO_WITHIN: Duration = Duration::from_millis(500);
+/// Memory at some moment, in bytes.
+#[derive(Debug)]
+struct Memory {
+    resident: u64,
+    kernel: u64,
+}
 
-fn part(clients: Clients, peer: &mut Peer) -> Result<Summary> {
+impl Memory {
+    fn of(peer: &Peer) -> Result<Self> {
+        Ok(Self { resident: peer.process.resident()?, kernel: kernel::kernel_bytes()? })
+    }
+}
+
+/// Memory of a contender without clients, but after its first: then all of its code is there.
+#[derive(Debug)]
+pub(crate) struct Baseline(Memory);
+
+impl Baseline {
+    /// Lets some clients come and go.
+    ///
+    /// # Errors
+    /// They cannot join.
+    pub(crate) fn of(programs: &Programs, scale: &Scale, peer: &Peer) -> Result<Self> {
+        let first = Clients::join(programs, peer.address, Load::busy(20, 20.0))?;
+        sleep(scale.seconds(0.3));
+        drop(first);
+        sleep(scale.seconds(0.3));
+        Memory::of(peer).map(Self)
+    }
+}
+
+/// How many seconds an echo without a beat takes at most.
+const ECHO_WITHIN: f64 = 0.5;
+
+fn part(clients: Clients, peer: &mut Peer, scale: &Scale) -> Result<Summary> {
     let parting = clients.stop();
     if !peer.understands_goodbye {
         // Its clients would wait in vain for being closed. All echoes are back by now.
-        sleep(ECHO_WITHIN);
+        sleep(scale.seconds(ECHO_WITHIN));
         peer.process.stop();
     }
     parting.summary()

@@ -44,34 +44,38 @@ pub(super) fn of(bench: &Bench, contender: Contender, load: Load) -> Result<f64>
 }
 
 fn name(load: Load, contender: Contender) -> String {
-    format!("cost/{}/{}", load.name(), contender.name())
+    format!("cost/{}/{}", load.name(), contender.key())
 }
 
 pub(super) fn show(figures: &Figures) -> Result<String> {
     let mut text = String::new();
     for load in LOADS {
         let what = if load.rate > 0.0 { "CPU µs per frame" } else { "CPU, % of a core" };
-        let mut table = Table::new([&title(load), what, "to HAProxy's", "to the bare echo's"]);
+        let mut table = Table::new([&load.to_string(), what, "to HAProxy's", "to the bare echo's"]);
         for contender in CONTENDERS {
-            let name_here = name(load, contender);
-            let ratio = |to| figures.ratio(&name_here, &name(load, to));
+            let ratio = |to| ratio(figures, load, contender, to);
             table.row([
                 contender.name().to_owned(),
-                figures.spread(&name_here)?.to_string(),
-                ratio(Contender::Haproxy)?.to_string(),
-                ratio(Contender::Echo)?.to_string(),
+                figures.spread(&name(load, contender))?.to_string(),
+                ratio(Contender::Haproxy)?,
+                ratio(Contender::Echo)?,
             ]);
         }
         writeln!(text, "{table}")?;
     }
-    text += "There and back; clients send 64 bytes, the logic server's and the echo's own CPU is \
-        not in it. Of idle clients, HAProxy and nginx carry 9,800: each takes two of 20,000 files.\n";
-    Ok(text)
+    Ok(text + NOTES)
 }
 
-fn title(load: Load) -> String {
-    match load {
-        Load { clients, rate: 0.0 } => format!("{clients} clients, a heartbeat each 5 s"),
-        Load { clients, rate } => format!("{clients} clients × {rate}/s"),
+/// Only of frames: the echo server and the proxies answer heartbeats, which a relay does not.
+fn ratio(figures: &Figures, load: Load, contender: Contender, to: Contender) -> Result<String> {
+    if load.rate == 0.0 {
+        return Ok(String::new());
     }
+    Ok(figures.ratio(&name(load, contender), &name(load, to))?.to_string())
 }
+
+const NOTES: &str = "\
+A frame goes there and back; a client's packet has 64 bytes. CPU is that of the contender alone, without the
+echo or the logic server behind it. Of 10,000 idle clients HAProxy and nginx have 9,800, for each takes
+two of 20,000 files; and a heartbeat comes back from them and from the echo, but not from the relay.
+";

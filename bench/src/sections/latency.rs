@@ -1,0 +1,83 @@
+//! What is added to the tick: from the beat until the last reply is written.
+
+use anyhow::{Result, ensure};
+
+use super::Bench;
+use crate::beats::{Beats, Points};
+use crate::clients::Load;
+use crate::figures::Figures;
+use crate::relay::{Game, Options};
+use crate::table::Table;
+use crate::trial::Trial;
+
+const ECHOES: [Load; 2] = [Load::busy(1_000, 20.0), Load::busy(5_000, 10.0)];
+const AUDIENCE: Load = Load::idle(10_000);
+const PLAYERS: Load = Load::busy(100, 20.0);
+
+/// Every so many ticks the logic server `fan-out` sends something.
+const NEWS_EVERY: u64 = 20;
+
+pub(super) fn measure(bench: &Bench, figures: &mut Figures) -> Result<()> {
+    for load in ECHOES {
+        let name = format!("latency/{}", load.name());
+        let (beats, _) = play(bench, Options::default(), load, 6.0)?;
+        add(figures, &name, beats.work(|_| true)?);
+    }
+    measure_fan_out(bench, figures)?;
+    measure_round_trip(bench, figures)
+}
+
+fn measure_fan_out(bench: &Bench, figures: &mut Figures) -> Result<()> {
+    let options = Options { game: Game::FanOut, ..Options::default() };
+    let (beats, trial) = play(bench, options, AUDIENCE, 10.0)?;
+    let is_news = |tick: u64| tick.is_multiple_of(NEWS_EVERY);
+    let news = beats.sealed_ns.keys().filter(|tick| is_news(**tick)).count() as u64;
+    let due = news * u64::from(bench.scale.load(AUDIENCE).clients);
+    let came = trial.summary.other_frames;
+    ensure!(came >= due, "{came} replies to all came where {due} were due");
+    add(figures, "latency/fan-out", beats.work(is_news)?);
+    Ok(())
+}
+
+fn measure_round_trip(bench: &Bench, figures: &mut Figures) -> Result<()> {
+    let options = Options { hertz: Some(1_000), ..Options::default() };
+    let (_, trial) = play(bench, options, PLAYERS, 6.0)?;
+    add(figures, "latency/round-trip", trial.summary.round_trip_ms()?);
+    Ok(())
+}
+
+fn play(bench: &Bench, options: Options, load: Load, seconds: f64) -> Result<(Beats, Trial)> {
+    let load = bench.scale.load(load);
+    bench.tell(&format!("{} clients at {}/s", load.clients, load.rate));
+    let mut peer = options.start(&bench.programs)?;
+    // Long enough for one fan-out, even in small.
+    let least = if options.game == Game::FanOut { 1.2 } else { 0.0 };
+    let length = bench.scale.seconds(seconds).max(std::time::Duration::from_secs_f64(least));
+    let trial = Trial::run(&bench.programs, &bench.scale, &mut peer, load, length)?;
+    peer.process.stop();
+    let beats = Beats::read(&peer.journal(), trial.window)?;
+    Ok((beats, trial))
+}
+
+fn add(figures: &mut Figures, name: &str, points: Points) {
+    figures.add(format!("{name}/p50"), points.p50);
+    figures.add(format!("{name}/p99"), points.p99);
+    figures.add(format!("{name}/max"), points.max);
+}
+
+pub(super) fn show(figures: &Figures) -> Result<String> {
+    let mut table = Table::new(["milliseconds", "p50", "p99", "max"]);
+    let mut row = |what: &str, name: &str| -> Result<()> {
+        let at = |point| figures.spread(&format!("latency/{name}/{point}"));
+        let [p50, p99, max] = [at("p50")?, at("p99")?, at("max")?];
+        table.row([what.to_owned(), p50.to_string(), p99.to_string(), max.to_string()]);
+        Ok(())
+    };
+    for load in ECHOES {
+        let what = format!("beat → last reply written, {load}");
+        row(&what, &load.name())?;
+    }
+    row("beat → 1 KiB written to each of 10,000 clients", "fan-out")?;
+    row("round trip at 1,000 Hz, 100 clients × 20/s", "round-trip")?;
+    Ok(table.to_string())
+}
