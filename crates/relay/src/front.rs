@@ -12,7 +12,6 @@ use tokio::sync::watch;
 
 use crate::admin::metrics::Metrics;
 use crate::client::Client;
-use crate::client::allowance::Rate;
 use crate::client::frames::Frames;
 use crate::client::outbox::Posted;
 use crate::config::Config;
@@ -98,19 +97,10 @@ impl Front {
     }
 
     /// What a body is, by the configuration.
-    pub fn recognise(&self, body: &[u8]) -> Recognition {
+    pub fn recognise(&self, body: &[u8], config: &Config) -> Recognition {
         if self.framing == Framing::Raw {
             return Recognition::Packet;
         }
-        self.config.load().heartbeat.matches.recognise(body)
-    }
-
-    /// How much a client may send.
-    pub fn rate(&self) -> Rate {
-        let limits = &self.config.load().limits;
-        Rate {
-            bytes: Some(limits.bytes_per_second as u64),
-            frames: Some(limits.frames_per_second.into()),
-        }
+        config.heartbeat.matches.recognise(body)
     }
 }

@@ -18,11 +18,12 @@ pub mod parting;
 
 use std::net::SocketAddr;
 use std::sync::OnceLock;
+use std::task::Waker;
 use std::time::Duration;
 
+use futures::task::AtomicWaker;
 use pulsegate_protocol::Reason;
 use serde_json::Value;
-use tokio::sync::Notify;
 
 use figures::Figures;
 use outbox::Outbox;
@@ -41,9 +42,8 @@ pub struct Client {
     /// The only way back to it.
     pub outbox: Outbox,
     ended: OnceLock<Reason>,
-    parting: OnceLock<Value>,
-    /// Wakes its task.
-    wake: Notify,
+    parting: OnceLock<Box<Value>>,
+    task: AtomicWaker,
 }
 
 impl Client {
@@ -63,7 +63,7 @@ impl Client {
             outbox,
             ended: OnceLock::new(),
             parting: OnceLock::new(),
-            wake: Notify::new(),
+            task: AtomicWaker::new(),
         }
     }
 
@@ -80,13 +80,13 @@ impl Client {
     /// Has its task say goodbye, with these details beside the reason.
     pub fn part(&self, details: Value) {
         // Whoever ended the session is the only one who gets here.
-        let _ = self.parting.set(details);
-        self.wake.notify_one();
+        let _ = self.parting.set(Box::new(details));
+        self.task.wake();
     }
 
     /// Why it has to part, once all is said about it.
     fn parting(&self) -> Option<(Reason, &Value)> {
-        Some((*self.ended.get()?, self.parting.get()?))
+        Some((*self.ended.get()?, &**self.parting.get()?))
     }
 
     /// Whether it sent bytes that nobody has read yet.
@@ -100,18 +100,23 @@ impl Client {
             self.outbox.hold_back();
         } else {
             self.outbox.release(now);
-            self.wake.notify_one();
+            self.task.wake();
         }
     }
 
     /// Sends what was held back.
     pub fn hand_over(&self, now: Duration) {
         self.outbox.hand_over(now);
-        self.wake.notify_one();
+        self.task.wake();
+    }
+
+    /// Has whatever wakes it wake this task.
+    fn wakes(&self, task: &Waker) {
+        self.task.register(task);
     }
 
     /// Wakes its task, to go on with what the socket would not take.
     pub fn wake(&self) {
-        self.wake.notify_one();
+        self.task.wake();
     }
 }

@@ -27,7 +27,7 @@ const DRAIN: usize = 64 * 1024;
 /// Parts with a client whose session has ended.
 pub async fn part(
     client: &Client,
-    reader: Option<OwnedReadHalf>,
+    reader: OwnedReadHalf,
     reason: Reason,
     details: &Value,
     framing: Framing,
@@ -43,9 +43,7 @@ pub async fn part(
     }
     // A client that is gone, or does not take its last bytes, does not get them.
     let _ = timeout(PATIENCE, send(&mut socket, &last)).await;
-    if let Some(reader) = reader {
-        let _ = timeout(PATIENCE, drain(reader)).await;
-    }
+    let _ = timeout(PATIENCE, drain(reader)).await;
 }
 
 /// The frame that tells a client why it is closed; empty where nothing but the game's bytes may be
@@ -67,8 +65,7 @@ async fn send(socket: &mut OwnedWriteHalf, bytes: &[u8]) -> std::io::Result<()> 
 /// Reads until the peer has closed its side as well.
 pub async fn drain(reader: impl tokio::io::AsyncRead + Unpin) {
     let mut rest = reader.take(DRAIN as u64);
-    // On the heap: an array would be part of each client's task from its first byte on.
-    let mut buffer = vec![0; 1024];
+    let mut buffer = [0; 1024];
     while matches!(rest.read(&mut buffer).await, Ok(read) if read > 0) {}
 }
 

@@ -8,7 +8,8 @@ use pulsegate_protocol::Framing;
 use pulsegate_protocol::framing::LengthPrefix;
 use pulsegate_protocol::heartbeat::Kinds;
 
-use super::settings::{Client, Heartbeat, Journal, Liveness, Tick};
+use super::settings::{Client, Heartbeat, Journal, Limits, Liveness, Tick};
+use crate::client::allowance::Rate;
 use crate::session::liveness::{Policy, Rules};
 
 /// An enum whose variants are words of the configuration.
@@ -121,6 +122,16 @@ impl Heartbeat {
     /// Which bodies are heartbeats.
     pub fn kinds(&self) -> Kinds {
         self.matches
+    }
+}
+
+impl Limits {
+    /// How much one client may send.
+    pub fn rate(&self) -> Rate {
+        Rate {
+            bytes: Some(self.bytes_per_second as u64),
+            frames: Some(self.frames_per_second.into()),
+        }
     }
 }
 
