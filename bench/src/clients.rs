@@ -12,6 +12,7 @@ use serde::Deserialize;
 use crate::beats::Points;
 use crate::process::Process;
 use crate::programs::Programs;
+use crate::spread::whole;
 
 /// Between two joins. So their packets are spread over time, as those of players are.
 const JOIN_EVERY: Duration = Duration::from_micros(250);
@@ -52,8 +53,10 @@ impl Load {
 impl fmt::Display for Load {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self { clients, rate: 0.0 } => write!(f, "{clients} idle clients"),
-            Self { clients, rate } => write!(f, "{clients} clients × {rate}/s"),
+            Self { clients, rate: 0.0 } => write!(f, "{} idle clients", whole(clients.into())),
+            Self { clients, rate } => {
+                write!(f, "{} clients × {rate}/s", whole(clients.into()))
+            }
         }
     }
 }

@@ -26,7 +26,10 @@ impl Machine {
             ("cores", available_parallelism().map_or_else(|_| "unknown".into(), |n| n.to_string())),
             ("memory", memory(&read("/proc/meminfo")?)),
             ("kernel", read("/proc/sys/kernel/osrelease")?.trim().to_owned()),
-            ("TCP", read("/proc/sys/net/ipv4/tcp_congestion_control")?.trim().to_owned()),
+            (
+                "congestion control",
+                read("/proc/sys/net/ipv4/tcp_congestion_control")?.trim().to_owned(),
+            ),
             ("rustc", said(Command::new("rustc").arg("-V"))),
             ("Pulsegate", said(Command::new(pulsegate).arg("--version"))),
             ("HAProxy", said(Command::new("haproxy").arg("-v"))),

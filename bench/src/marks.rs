@@ -77,6 +77,10 @@ const MARKS: [Mark; 11] = [
     ),
 ];
 
+const ELSEWHERE: &str = "\
+The journal's packets per second, recovery and seeking: `cargo bench -p pulsegate-journal`.
+";
+
 /// The marks that were measured, beside what was measured; by the median.
 ///
 /// # Errors
@@ -93,7 +97,7 @@ pub(crate) fn show(figures: &Figures) -> Result<String> {
             mark.verdict(measured.median).to_owned(),
         ]);
     }
-    Ok(table.to_string())
+    Ok(format!("{table}\n{ELSEWHERE}"))
 }
 
 impl Measure {
@@ -139,10 +143,10 @@ mod tests {
     #[test]
     fn only_what_was_measured_is_shown() {
         let mut figures = Figures::default();
-        assert_eq!(show(&figures).unwrap().lines().count(), 2);
+        assert_eq!(show(&figures).unwrap().lines().count(), 4);
         figures.add("idle/0/cpu", 0.5);
         let text = show(&figures).unwrap();
         assert!(text.contains("| met"), "{text}");
-        assert_eq!(text.lines().count(), 3);
+        assert_eq!(text.lines().count(), 5);
     }
 }

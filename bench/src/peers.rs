@@ -86,13 +86,19 @@ pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     /// Whether it closes a connection when the client says goodbye.
     pub(crate) understands_goodbye: bool,
-    /// What stands behind it, and ends with it.
-    pub(crate) _backend: Option<Process>,
+    /// What stands behind it.
+    pub(crate) backend: Option<Process>,
     /// Its configuration and journal, on a real disk.
     pub(crate) directory: TempDir,
 }
 
 impl Peer {
+    /// Ends it, and then what stands behind it.
+    pub(crate) fn stop(&mut self) {
+        self.process.stop();
+        self.backend.iter_mut().for_each(Process::stop);
+    }
+
     /// Its CPU in percent of a core, over so long.
     pub(crate) fn percent_of_core(&self, length: Duration) -> f64 {
         let (begin, before) = (Instant::now(), self.process.cpu());
@@ -147,7 +153,7 @@ fn bare_echo(programs: &Programs) -> Result<(Process, SocketAddr)> {
 fn start_echo(programs: &Programs) -> Result<Peer> {
     let (process, address) = bare_echo(programs)?;
     let directory = directory()?;
-    Ok(Peer { process, address, understands_goodbye: false, _backend: None, directory })
+    Ok(Peer { process, address, understands_goodbye: false, backend: None, directory })
 }
 
 /// Writes a proxy's configuration, and says how it is started.
@@ -162,7 +168,7 @@ fn start_proxy(name: &'static str, programs: &Programs, configure: Configure) ->
     fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
     let mut process = Process::start(name, &mut command)?;
     wait_until_open(&mut process, address)?;
-    Ok(Peer { process, address, understands_goodbye: false, _backend: Some(backend), directory })
+    Ok(Peer { process, address, understands_goodbye: false, backend: Some(backend), directory })
 }
 
 /// As it comes: a thread for each core.

@@ -62,7 +62,7 @@ impl Options {
         command.envs(self.environment());
         let mut process = Process::start("pulsegate", &mut command)?;
         process.wait_until("being ready", READY_WITHIN, |_| is_ready(admin))?;
-        Ok(Peer { process, address, understands_goodbye: true, _backend: Some(backend), directory })
+        Ok(Peer { process, address, understands_goodbye: true, backend: Some(backend), directory })
     }
 
     fn environment(self) -> Vec<(&'static str, String)> {

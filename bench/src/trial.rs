@@ -88,8 +88,7 @@ impl Trial {
         let cpu = peer.process.cpu().since(&before);
         let length = begin.elapsed();
         let memory = Memory::of(peer)?;
-        let summary = part(clients, peer, scale)
-            .with_context(|| format!("{} clients at {}/s", load.clients, load.rate))?;
+        let summary = part(clients, peer, scale).with_context(|| format!("of {load}"))?;
         Ok(Self { load, length, cpu, window, memory, summary })
     }
 
@@ -159,7 +158,7 @@ fn part(clients: Clients, peer: &mut Peer, scale: &Scale) -> Result<Summary> {
     if !peer.understands_goodbye {
         // Its clients would wait in vain for being closed. All echoes are back by now.
         sleep(scale.seconds(ECHO_WITHIN));
-        peer.process.stop();
+        peer.stop();
     }
     parting.summary()
 }

@@ -35,7 +35,7 @@ pub(super) fn measure(bench: &Bench, figures: &mut Figures) -> Result<()> {
 pub(super) fn of(bench: &Bench, contender: Contender, load: Load) -> Result<f64> {
     let clients = load.clients.min(contender.clients_at_most());
     let load = bench.scale.load(Load { clients, ..load });
-    bench.tell(&format!("{}: {} clients at {}/s", contender.name(), load.clients, load.rate));
+    bench.tell(&format!("{}: {load}", contender.name()));
     let mut peer = contender.start(&bench.programs)?;
     // A whole number of heartbeats, if that is all that clients send.
     let length = bench.scale.seconds(if load.rate > 0.0 { 6.0 } else { 5.0 });

@@ -9,6 +9,7 @@ use crate::clients::Load;
 use crate::drawing::{self, Line};
 use crate::figures::Figures;
 use crate::relay::Options;
+use crate::spread::whole;
 use crate::table::Table;
 use crate::trial::{Baseline, Trial};
 
@@ -19,7 +20,7 @@ const RATE: f64 = 2.0;
 pub(super) fn measure(bench: &Bench, figures: &mut Figures) -> Result<()> {
     for clients in POINTS {
         let load = bench.scale.load(Load::busy(clients, RATE));
-        bench.tell(&format!("{} clients at {RATE}/s", load.clients));
+        bench.tell(&format!("relay: {load}"));
         let mut peer = Options::default().start(&bench.programs)?;
         let baseline = Baseline::of(&bench.programs, &bench.scale, &peer)?;
         let beat = peer.percent_of_core(bench.scale.seconds(2.0));
@@ -51,7 +52,7 @@ pub(super) fn show(figures: &Figures) -> Result<String> {
         let at = |what| Ok::<_, anyhow::Error>(figures.spread(&name(clients, what))?.to_string());
         let cells = [at("cpu")?, at("frame")?, at("frame-beyond-beat")?, at("resident")?];
         let [cpu, frame, beyond, resident] = cells;
-        table.row([clients.to_string(), cpu, frame, beyond, resident]);
+        table.row([whole(clients.into()), cpu, frame, beyond, resident]);
     }
     Ok(table.to_string())
 }

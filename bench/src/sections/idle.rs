@@ -19,12 +19,12 @@ pub(super) fn measure(bench: &Bench, figures: &mut Figures) -> Result<()> {
 
 fn measure_full(bench: &Bench, figures: &mut Figures) -> Result<()> {
     let load = bench.scale.load(FULL);
-    bench.tell(&format!("{} idle clients for a minute", load.clients));
+    bench.tell(&format!("relay: {load} for a minute"));
     let mut peer = Options::default().start(&bench.programs)?;
     let baseline = Baseline::of(&bench.programs, &bench.scale, &peer)?;
     let minute = bench.scale.seconds(60.0);
     let trial = Trial::run(&bench.programs, &bench.scale, &mut peer, load, minute)?;
-    peer.process.stop();
+    peer.stop();
     let beats = Beats::read(&peer.journal(), trial.window)?;
     figures.add("idle/19500/cpu", trial.percent_of_core());
     figures.add("idle/19500/troubles", f64::from(beats.troubles));
@@ -34,7 +34,7 @@ fn measure_full(bench: &Bench, figures: &mut Figures) -> Result<()> {
 }
 
 fn measure_empty(bench: &Bench, figures: &mut Figures) -> Result<()> {
-    bench.tell("a relay without clients, at 20 Hz");
+    bench.tell("relay: no clients, at 20 Hz");
     let peer = Options { hertz: Some(20), ..Options::default() }.start(&bench.programs)?;
     figures.add("idle/0/cpu", peer.percent_of_core(bench.scale.seconds(10.0)));
     Ok(())

@@ -20,8 +20,9 @@ const NEWS_EVERY: u64 = 20;
 pub(super) fn measure(bench: &Bench, figures: &mut Figures) -> Result<()> {
     for load in ECHOES {
         let name = format!("latency/{}", load.name());
-        let (beats, _) = play(bench, Options::default(), load, 6.0)?;
+        let (beats, trial) = play(bench, Options::default(), load, 6.0)?;
         add(figures, &name, beats.work(|_| true)?);
+        add(figures, &format!("{name}/round-trip"), trial.summary.round_trip_ms()?);
     }
     measure_fan_out(bench, figures)?;
     measure_round_trip(bench, figures)
@@ -48,13 +49,13 @@ fn measure_round_trip(bench: &Bench, figures: &mut Figures) -> Result<()> {
 
 fn play(bench: &Bench, options: Options, load: Load, seconds: f64) -> Result<(Beats, Trial)> {
     let load = bench.scale.load(load);
-    bench.tell(&format!("{} clients at {}/s", load.clients, load.rate));
+    bench.tell(&format!("relay: {load}"));
     let mut peer = options.start(&bench.programs)?;
     // Long enough for one fan-out, even in small.
     let least = if options.game == Game::FanOut { 1.2 } else { 0.0 };
     let length = bench.scale.seconds(seconds).max(std::time::Duration::from_secs_f64(least));
     let trial = Trial::run(&bench.programs, &bench.scale, &mut peer, load, length)?;
-    peer.process.stop();
+    peer.stop();
     let beats = Beats::read(&peer.journal(), trial.window)?;
     Ok((beats, trial))
 }
@@ -76,6 +77,7 @@ pub(super) fn show(figures: &Figures) -> Result<String> {
     for load in ECHOES {
         let what = format!("beat → last reply written, {load}");
         row(&what, &load.name())?;
+        row("… round trip, as its clients see it", &format!("{}/round-trip", load.name()))?;
     }
     row("beat → 1 KiB written to each of 10,000 clients", "fan-out")?;
     row("round trip at 1,000 Hz, 100 clients × 20/s", "round-trip")?;

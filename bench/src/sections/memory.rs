@@ -24,7 +24,7 @@ fn trials() -> impl Iterator<Item = (Load, Contender)> {
 pub(super) fn measure(bench: &Bench, figures: &mut Figures) -> Result<()> {
     for (nominal, contender) in trials() {
         let load = bench.scale.load(nominal);
-        bench.tell(&format!("{}: {} clients at {}/s", contender.name(), load.clients, load.rate));
+        bench.tell(&format!("{}: {load}", contender.name()));
         let mut peer = contender.start(&bench.programs)?;
         let baseline = Baseline::of(&bench.programs, &bench.scale, &peer)?;
         let length = bench.scale.seconds(2.0);

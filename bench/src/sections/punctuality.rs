@@ -109,7 +109,7 @@ fn idle_relay(bench: &Bench, hertz: u32, length: Duration) -> Result<Points> {
     let mut peer = Options { hertz: Some(hertz), ..Options::default() }.start(&bench.programs)?;
     std::thread::sleep(bench.scale.seconds(0.5));
     let window = Window::pass(length);
-    peer.process.stop();
+    peer.stop();
     Beats::read(&peer.journal(), window)?.lateness()
 }
 
@@ -117,7 +117,7 @@ fn busy_relay(bench: &Bench, hertz: u32, length: Duration) -> Result<Points> {
     let mut peer = Options { hertz: Some(hertz), ..Options::default() }.start(&bench.programs)?;
     let load = bench.scale.load(BUSY);
     let trial = Trial::run(&bench.programs, &bench.scale, &mut peer, load, length)?;
-    peer.process.stop();
+    peer.stop();
     Beats::read(&peer.journal(), trial.window)?.lateness()
 }
 
