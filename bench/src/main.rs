@@ -54,7 +54,7 @@ use crate::trial::Scale;
 #[command(name = "bench", version)]
 struct Arguments {
     /// What to measure [default: all]
-    #[arg(value_enum)]
+    #[arg(value_enum, value_name = "SECTION")]
     sections: Vec<Section>,
     /// How many rounds
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -90,7 +90,8 @@ fn run(arguments: &Arguments) -> Result<()> {
         println!("A smoke run: it shows that all of it runs, and its figures mean nothing.\n");
     }
     let figures = measure(arguments, &bench)?;
-    println!("## Marks\n\n{}", marks::show(&figures)?);
+    let all = arguments.sections.is_empty();
+    println!("## Marks\n\n{}", marks::show(&figures, all)?);
     if let Some(path) = &arguments.json {
         let all = json!({ "machine": machine.to_json(), "figures": figures.to_json() });
         fs::write(path, format!("{all:#}\n"))

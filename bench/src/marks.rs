@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use self::Measure::{Extra, Figure, Ratio};
 use crate::figures::Figures;
 use crate::spread::{Spread, short};
 use crate::table::Table;
@@ -29,8 +30,6 @@ struct Mark {
 const fn mark(what: &'static str, measure: Measure, at_most: f64, beyond: Option<f64>) -> Mark {
     Mark { what, measure, at_most, beyond }
 }
-
-use Measure::{Extra, Figure, Ratio};
 
 const COST: &str = "cost/1000x20/relay-tick";
 const MARKS: [Mark; 11] = [
@@ -81,13 +80,14 @@ const ELSEWHERE: &str = "\
 The journal's packets per second, recovery and seeking: `cargo bench -p pulsegate-journal`.
 ";
 
-/// The marks that were measured, beside what was measured; by the median.
+/// The marks beside what was measured, by the median; if not all was measured, only those that
+/// were.
 ///
 /// # Errors
-/// A figure is no number.
-pub(crate) fn show(figures: &Figures) -> Result<String> {
+/// A figure is no number, or missing where all was measured.
+pub(crate) fn show(figures: &Figures, all: bool) -> Result<String> {
     let mut table = Table::new(["", "mark", "beyond", "measured", ""]);
-    for mark in MARKS.iter().filter(|mark| mark.measure.is_in(figures)) {
+    for mark in MARKS.iter().filter(|mark| all || mark.measure.is_in(figures)) {
         let measured = mark.measure.of(figures)?;
         table.row([
             mark.what.to_owned(),
@@ -143,10 +143,11 @@ mod tests {
     #[test]
     fn only_what_was_measured_is_shown() {
         let mut figures = Figures::default();
-        assert_eq!(show(&figures).unwrap().lines().count(), 4);
+        assert_eq!(show(&figures, false).unwrap().lines().count(), 4);
         figures.add("idle/0/cpu", 0.5);
-        let text = show(&figures).unwrap();
+        let text = show(&figures, false).unwrap();
         assert!(text.contains("| met"), "{text}");
+        assert!(show(&figures, true).is_err());
         assert_eq!(text.lines().count(), 5);
     }
 }

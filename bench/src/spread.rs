@@ -44,6 +44,7 @@ impl fmt::Display for Spread {
 /// A number with about three digits that mean something.
 pub(crate) fn short(value: f64) -> String {
     match value.abs() {
+        0.0 => "0".into(),
         1_000.0.. => whole(value),
         100.0.. => format!("{value:.0}"),
         10.0.. => format!("{value:.1}"),
@@ -82,7 +83,7 @@ mod tests {
     #[test]
     fn numbers_show_what_means_something() {
         let shown = [0.0, 0.456, 10.04, 123.4, -1_638.4, 1_999.6, 1_234_567.0].map(short);
-        assert_eq!(shown, ["0.00", "0.46", "10.0", "123", "-1,638", "2,000", "1,234,567"]);
+        assert_eq!(shown, ["0", "0.46", "10.0", "123", "-1,638", "2,000", "1,234,567"]);
         assert_eq!(Spread::of(&[1.0, 2.0, 3.0]).unwrap().to_string(), "2.00 (1.00–3.00)");
         assert_eq!(Spread::of(&[2.0]).unwrap().to_string(), "2.00");
     }

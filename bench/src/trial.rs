@@ -38,8 +38,8 @@ impl Scale {
 /// A stretch of wall time, in nanoseconds since 1970-01-01 UTC.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Window {
-    pub(crate) from_ns: u64,
-    pub(crate) until_ns: u64,
+    from_ns: u64,
+    until_ns: u64,
 }
 
 impl Window {
@@ -151,7 +151,7 @@ impl Baseline {
 }
 
 /// How many seconds an echo without a beat takes at most.
-const ECHO_WITHIN: f64 = 0.5;
+const ECHO_WITHIN: f64 = 0.3;
 
 fn part(clients: Clients, peer: &mut Peer, scale: &Scale) -> Result<Summary> {
     let parting = clients.stop();

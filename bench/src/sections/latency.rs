@@ -81,5 +81,10 @@ pub(super) fn show(figures: &Figures) -> Result<String> {
     }
     row("beat → 1 KiB written to each of 10,000 clients", "fan-out")?;
     row("round trip at 1,000 Hz, 100 clients × 20/s", "round-trip")?;
-    Ok(table.to_string())
+    Ok(format!("{table}\n{NOTES}"))
 }
+
+const NOTES: &str = "\
+From the beat: what the journal has as `work_us` of each tick, from when its beat was due until the last reply
+to it was written. The clients also wait for the beat, half of its length on average.
+";

@@ -27,7 +27,7 @@ pub(super) fn measure(bench: &Bench, figures: &mut Figures) -> Result<()> {
         bench.tell(&format!("{}: {load}", contender.name()));
         let mut peer = contender.start(&bench.programs)?;
         let baseline = Baseline::of(&bench.programs, &bench.scale, &peer)?;
-        let length = bench.scale.seconds(2.0);
+        let length = bench.scale.seconds(1.0);
         let trial = Trial::run(&bench.programs, &bench.scale, &mut peer, load, length)?;
         figures.add(name(nominal, contender, "resident"), trial.resident_each(&baseline));
         figures.add(name(nominal, contender, "kernel"), trial.kernel_each(&baseline));
