@@ -11,8 +11,8 @@ use bytes::Bytes;
 use pulsegate_journal::{Error, Now, Writer};
 use pulsegate_protocol::tick::{Chained, Sealed};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::sleep;
 use tracing::{error, info};
 
 pub use self::gap::Gap;
@@ -23,19 +23,25 @@ use crate::config::OnError;
 use crate::tick::clock::{Clock, wall_ns};
 use crate::tick::figures::{Timing, micros};
 
-/// How many entries may wait for the disk. Then beats are late, and the link stops reading.
-pub const QUEUE: usize = 256;
+/// How many batches, and how many answers, may wait for the disk. Then beats are late, and the
+/// link stops reading.
+const QUEUE: usize = 256;
 
-/// What is to be recorded.
+/// How long answers may wait for a batch to be recorded with.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// What the beat hands over.
+#[derive(Debug)]
+pub struct Batch {
+    /// What happened in the tick.
+    pub sealed: Sealed,
+    /// How a tick before it went.
+    pub timing: Option<Timing>,
+}
+
+/// What the link hands over.
 #[derive(Debug)]
 pub enum Entry {
-    /// A batch.
-    Tick {
-        /// The batch.
-        sealed: Sealed,
-        /// How a tick before it went.
-        timing: Option<Timing>,
-    },
     /// Logic's answer to a tick.
     Answer {
         /// The tick.
@@ -51,10 +57,59 @@ pub enum Entry {
     KeepFrom(u64),
 }
 
+/// Where the link leaves its entries.
+///
+/// They wait for the next batch, so that the journal's thread wakes and writes once for both. Only
+/// when many wait it is woken for them.
+#[derive(Debug)]
+pub struct Answers {
+    entries: mpsc::Sender<Entry>,
+    crowded: Arc<Notify>,
+}
+
+/// What the journal's thread takes from.
+#[derive(Debug)]
+pub struct Inbox {
+    batches: mpsc::Receiver<Batch>,
+    entries: mpsc::Receiver<Entry>,
+    crowded: Arc<Notify>,
+}
+
+/// The ways to the journal: the beat's and the link's, and their end.
+pub fn queues() -> (mpsc::Sender<Batch>, Answers, Inbox) {
+    let crowded = Arc::new(Notify::new());
+    let (batch, batches) = mpsc::channel(QUEUE);
+    let (entry, entries) = mpsc::channel(QUEUE);
+    let answers = Answers { entries: entry, crowded: Arc::clone(&crowded) };
+    (batch, answers, Inbox { batches, entries, crowded })
+}
+
+impl Answers {
+    /// Waits for room; `None` if the journal is gone.
+    pub async fn room(&self) -> Option<mpsc::Permit<'_, Entry>> {
+        if self.entries.capacity() < QUEUE / 2 {
+            self.crowded.notify_one();
+        }
+        self.entries.reserve().await.ok()
+    }
+}
+
+impl Inbox {
+    /// The next batch; `Some(None)` if it is time to look at what else waits, or when `due` has
+    /// come. `None` when the last beat was.
+    async fn next(&mut self, due: Duration) -> Option<Option<Batch>> {
+        tokio::select! {
+            batch = self.batches.recv() => batch.map(Some),
+            () = self.crowded.notified() => Some(None),
+            () = sleep(due) => Some(None),
+        }
+    }
+}
+
 /// The journal's thread.
 pub struct Recorder {
     /// What is to be recorded.
-    pub inbox: mpsc::Receiver<Entry>,
+    pub inbox: Inbox,
     /// Where; with none, ticks only get their place in the chain.
     pub store: Store,
     /// Where ticks go from here.
@@ -78,19 +133,25 @@ pub enum Store {
 }
 
 impl Recorder {
-    /// Records until nobody is left to send anything, then finishes the journal.
+    /// Records until the last beat was and the link has ended, then finishes the journal.
     ///
     /// # Errors
     /// The journal's first failure, unless `on_error` says to go on.
     pub fn run(mut self, runtime: &Handle) -> Result<(), Error> {
-        let mut due = None;
-        loop {
-            match runtime.block_on(self.next(due)) {
-                Some(Ok(entry)) => self.take(entry)?,
-                Some(Err(_)) => {}
-                None => break,
+        let mut patience = LINGER;
+        while let Some(batch) = runtime.block_on(self.inbox.next(patience)) {
+            while let Ok(entry) = self.inbox.entries.try_recv() {
+                self.take(entry)?;
             }
-            due = self.poll()?;
+            if let Some(Batch { sealed, timing }) = batch {
+                let taken = self.take_tick(sealed, timing.as_ref(), self.now());
+                self.survive(taken)?;
+            }
+            let due = self.poll()?.map(|due| due.saturating_sub(self.clock.now()));
+            patience = due.map_or(LINGER, |due| due.min(LINGER));
+        }
+        while let Some(entry) = runtime.block_on(self.inbox.entries.recv()) {
+            self.take(entry)?;
         }
         match self.store {
             Store::Journal(writer) => writer.finish(),
@@ -98,20 +159,9 @@ impl Recorder {
         }
     }
 
-    /// The next entry, or that the store has something to do, or that nobody is left.
-    async fn next(&mut self, due: Option<Duration>) -> Option<Result<Entry, ()>> {
-        let Some(due) = due else { return self.inbox.recv().await.map(Ok) };
-        let patience = due.saturating_sub(self.clock.now());
-        match timeout(patience, self.inbox.recv()).await {
-            Ok(entry) => entry.map(Ok),
-            Err(_) => Some(Err(())),
-        }
-    }
-
     fn take(&mut self, entry: Entry) -> Result<(), Error> {
         let now = self.now();
         let result = match entry {
-            Entry::Tick { sealed, timing } => self.take_tick(sealed, timing.as_ref(), now),
             Entry::Answer { tick, bytes, snapshot } => {
                 self.write(|writer| writer.answer(&bytes, tick, snapshot, now))
             }

@@ -20,7 +20,7 @@ use pulsegate_logic::samples::{self, Sample};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -120,7 +120,7 @@ impl Relay {
             .map_err(|error| Error::Start { what: "the options of the client socket", error })?;
         let (address, sample) = logic_address(&config.logic.address).await?;
 
-        let (recording, inbox) = mpsc::channel(recorder::QUEUE);
+        let (batches, answers_to_record, inbox) = recorder::queues();
         let (answered, answers) = watch::channel(recovered.answered);
         let strategy = config.tick.strategy();
         let (beat, signals) = Beat::new(recovered.last_tick + 1, recovered.answered, strategy);
@@ -173,7 +173,7 @@ impl Relay {
             intake: Arc::clone(&intake),
             roster: Arc::clone(&roster),
             table: Table::new(intake, roster, Arc::clone(&clock)),
-            recorder: recording.clone(),
+            recorder: batches,
             config: Arc::clone(&config),
             figures,
             metrics: Arc::clone(&metrics),
@@ -193,7 +193,7 @@ impl Relay {
             address,
             front: Arc::clone(&front),
             source: Source::new(backlog, journal),
-            replies: Replies::new(Arc::clone(&front), recording, answered),
+            replies: Replies::new(Arc::clone(&front), answers_to_record, answered),
             identity,
             status,
         };

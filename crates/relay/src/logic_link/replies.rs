@@ -12,13 +12,13 @@ use prost::Message;
 use pulsegate_protocol::proto::{Done, Push, Reply, reply::To};
 use pulsegate_protocol::{Reason, pace};
 use serde_json::Value;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tracing::warn;
 
 use crate::client::Client;
 use crate::client::frames::Frames;
 use crate::front::Front;
-use crate::recorder::Entry;
+use crate::recorder::{Answers, Entry};
 
 /// How often, in ticks, the journal is told that logic will not ask for the answered ones again.
 const KEEP_EVERY: u64 = 256;
@@ -27,7 +27,7 @@ const KEEP_EVERY: u64 = 256;
 #[derive(Debug)]
 pub struct Replies {
     front: Arc<Front>,
-    recorder: mpsc::Sender<Entry>,
+    recorder: Answers,
     answered: watch::Sender<u64>,
     /// What comes before this tick is answered comes from a rebuild, and was sent before.
     rebuilt_until: AtomicU64,
@@ -37,11 +37,7 @@ pub struct Replies {
 
 impl Replies {
     /// `answered` holds the last tick that was ever answered.
-    pub fn new(
-        front: Arc<Front>,
-        recorder: mpsc::Sender<Entry>,
-        answered: watch::Sender<u64>,
-    ) -> Self {
+    pub fn new(front: Arc<Front>, recorder: Answers, answered: watch::Sender<u64>) -> Self {
         Self {
             front,
             recorder,
@@ -81,7 +77,7 @@ impl Replies {
             self.drop_replies("answered_before", &done.replies);
             return;
         }
-        let Some(journal) = self.journal().await else { return };
+        let Some(journal) = self.recorder.room().await else { return };
         self.deliver(&done.replies);
         self.close(&done.close);
         self.advance(done.tick);
@@ -95,7 +91,7 @@ impl Replies {
         let snapshot = done.snapshot.is_some();
         journal.send(Entry::Answer { tick: done.tick, bytes, snapshot });
         if (snapshot || (self.stateless.load(Relaxed) && done.tick.is_multiple_of(KEEP_EVERY)))
-            && let Some(journal) = self.journal().await
+            && let Some(journal) = self.recorder.room().await
         {
             journal.send(Entry::KeepFrom(done.tick + 1));
         }
@@ -107,7 +103,7 @@ impl Replies {
             self.drop_replies("answered_before", &push.replies);
             return;
         }
-        let Some(journal) = self.journal().await else { return };
+        let Some(journal) = self.recorder.room().await else { return };
         self.deliver(&push.replies);
         self.close(&push.close);
         let bytes = recorded.unwrap_or_else(|| push.encode_to_vec().into());
@@ -198,12 +194,6 @@ impl Replies {
 
     fn drop_replies(&self, why: &'static str, replies: &[Reply]) {
         self.front.metrics.replies_dropped(why, replies.len() as u64);
-    }
-
-    /// Waits for room in the journal's queue; the journal never waits for this link. A journal
-    /// that is gone takes the whole process with it.
-    async fn journal(&self) -> Option<mpsc::Permit<'_, Entry>> {
-        self.recorder.reserve().await.ok()
     }
 }
 

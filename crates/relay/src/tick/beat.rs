@@ -1,7 +1,8 @@
 //! The beat thread as others see it.
 //!
-//! What logic answered stands in [`Beat`] itself; only the word that there is something new goes
-//! through the queue, and never twice at a time. So the queue has room for what an operator asks.
+//! What logic answered stands in [`Beat`] itself. The word that there is something new goes through
+//! the queue only when the beat thread waits for it, and once: it does not wake for an answer that
+//! comes before the next beat could. So the queue has room for what an operator asks.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -40,14 +41,14 @@ pub struct Beat {
     linked: AtomicBool,
     pace: ArcSwap<Strategy>,
     turns: AtomicU64,
-    nudged: Arc<AtomicBool>,
+    answer_expected: Arc<AtomicBool>,
 }
 
 impl Beat {
     /// A beat whose next tick has this number; the second part is for the thread.
     pub fn new(next: u64, answered: u64, strategy: Strategy) -> (Arc<Self>, Inbox) {
         let (signals, inbox) = sync_channel(SIGNALS);
-        let nudged = Arc::new(AtomicBool::new(false));
+        let answer_expected = Arc::new(AtomicBool::new(false));
         let beat = Self {
             signals,
             gathering: AtomicU64::new(next),
@@ -56,9 +57,9 @@ impl Beat {
             linked: AtomicBool::new(false),
             pace: ArcSwap::from_pointee(strategy),
             turns: AtomicU64::new(0),
-            nudged: Arc::clone(&nudged),
+            answer_expected: Arc::clone(&answer_expected),
         };
-        (Arc::new(beat), Inbox { signals: inbox, nudged })
+        (Arc::new(beat), Inbox { signals: inbox, answer_expected })
     }
 
     /// The number of the tick that is being gathered, or of one soon after.
@@ -69,8 +70,10 @@ impl Beat {
     /// Logic's answer for a tick is in, at `now`.
     pub fn answered(&self, tick: u64, now: Duration) {
         self.answered_at_ns.store(nanos(now), Ordering::Release);
-        self.answered.store(tick, Ordering::Release);
-        self.nudge();
+        self.answered.store(tick, Ordering::SeqCst);
+        if self.answer_expected.swap(false, Ordering::SeqCst) {
+            self.nudge();
+        }
     }
 
     /// Says whether there is a logic server that answers.
@@ -112,7 +115,7 @@ impl Beat {
     /// The last tick that logic answered, and when.
     pub(super) fn last_answer(&self) -> (u64, Duration) {
         // Read before the time: a later time belongs to a later answer, never an earlier one.
-        let tick = self.answered.load(Ordering::Acquire);
+        let tick = self.answered.load(Ordering::SeqCst);
         (tick, Duration::from_nanos(self.answered_at_ns.load(Ordering::Acquire)))
     }
 
@@ -132,10 +135,8 @@ impl Beat {
     }
 
     fn nudge(&self) {
-        if !self.nudged.swap(true, Ordering::AcqRel) {
-            // A full queue wakes the thread as well.
-            let _ = self.signals.try_send(Signal::Nudge);
-        }
+        // A full queue wakes the thread as well.
+        let _ = self.signals.try_send(Signal::Nudge);
     }
 
     fn send(&self, signal: Signal) {
@@ -149,16 +150,18 @@ impl Beat {
 #[derive(Debug)]
 pub struct Inbox {
     signals: Receiver<Signal>,
-    nudged: Arc<AtomicBool>,
+    answer_expected: Arc<AtomicBool>,
 }
 
 impl Inbox {
+    /// Has the next answer told. Say it before you look: what comes after the look is told then.
+    pub(super) fn expect_answer(&self) {
+        self.answer_expected.swap(true, Ordering::SeqCst);
+    }
+
     /// Waits for a signal; one that comes when everybody is gone says stop.
     pub(super) fn wait(&self, patience: Duration) -> Option<Signal> {
-        let signal = self.signals.recv_timeout(patience);
-        // Taken back before the thread looks: what comes after the look is told anew.
-        self.nudged.store(false, Ordering::Release);
-        match signal {
+        match self.signals.recv_timeout(patience) {
             Ok(signal) => Some(signal),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => Some(Signal::Stop),

@@ -38,15 +38,18 @@ impl Clock {
         self.deaf_ns.fetch_add(nanos(stall), Ordering::Relaxed);
     }
 
-    /// Sleeps until `due`, and spins through the last `spin` of it, since a thread is woken late.
-    pub fn sleep_until(&self, due: Duration, spin: Duration) {
-        let wake = self.origin + due.saturating_sub(spin);
+    /// Sleeps until `due`, or until a signal comes.
+    pub fn sleep_until(&self, due: Duration) {
+        let wake = self.origin + due;
         let wake = Timespec {
             tv_sec: wake.as_secs().try_into().unwrap_or(i64::MAX),
             tv_nsec: wake.subsec_nanos().into(),
         };
-        // A signal ends the sleep early; the spin that follows is bounded by the caller's `due`.
-        while clock_nanosleep_absolute(ClockId::Monotonic, &wake) == Err(rustix::io::Errno::INTR) {}
+        let _ = clock_nanosleep_absolute(ClockId::Monotonic, &wake);
+    }
+
+    /// Spins until `due`: a thread that sleeps is woken late.
+    pub fn spin_until(&self, due: Duration) {
         while self.now() < due {
             std::hint::spin_loop();
         }
@@ -76,7 +79,8 @@ mod tests {
     fn listened_time_leaves_out_what_the_relay_could_not_hear() {
         let clock = Clock::start();
         let deaf = Duration::from_secs(30);
-        clock.sleep_until(Duration::from_millis(2), Duration::from_micros(100));
+        clock.sleep_until(Duration::from_millis(1));
+        clock.spin_until(Duration::from_millis(2));
         assert!(clock.now() >= Duration::from_millis(2));
         assert!(clock.listened() >= Duration::from_millis(2));
 

@@ -22,7 +22,7 @@ use super::figures::{TickFigures, Timing};
 use super::intake::Intake;
 use crate::admin::metrics::Metrics;
 use crate::config::Config;
-use crate::recorder::Entry;
+use crate::recorder::Batch;
 use crate::session::roster::Roster;
 use crate::session::table::{Judgement, Table};
 
@@ -32,8 +32,9 @@ const LOOK_UP: Duration = Duration::from_millis(250);
 /// Waking so much too late is a stall: nobody was heard meanwhile.
 const STALL: Duration = Duration::from_millis(200);
 
-/// The last part of a wait is slept with the precision of the clock rather than of a queue.
-const PRECISE: Duration = Duration::from_millis(1);
+/// The last part of a wait, as seen from a beat: slept for itself. A processor that has slept for
+/// long wakes late; after a nap it is on time.
+const NAP: Duration = Duration::from_micros(300);
 
 /// How long to wait for room in the journal's queue before the next try.
 const QUEUE_FULL: Duration = Duration::from_millis(1);
@@ -54,7 +55,7 @@ pub struct Driver {
     /// The sessions' states.
     pub table: Table,
     /// The way to the journal.
-    pub recorder: mpsc::Sender<Entry>,
+    pub recorder: mpsc::Sender<Batch>,
     /// The configuration in force.
     pub config: Arc<ArcSwap<Config>>,
     /// Where timings are summed up.
@@ -118,13 +119,13 @@ impl Driver {
     fn wait_until(&mut self, mut due: Duration, pacer: &mut Pacer) -> Option<Duration> {
         loop {
             let now = self.clock.now();
-            if due <= now + PRECISE {
-                let spin = self.config.load().tick.spin;
-                self.clock.sleep_until(due, spin);
+            if due <= now + NAP {
+                self.clock.sleep_until(due.saturating_sub(self.config.load().tick.spin));
+                self.clock.spin_until(due);
                 self.notice_stall(due.max(now));
                 return Some(due);
             }
-            match self.hear(due - PRECISE, pacer) {
+            match self.hear(due - NAP, pacer) {
                 Heard::Nothing => {}
                 // Nobody who asked for a beat a second wants to wait out an hour first.
                 Heard::Pace => due = due.min(now + pacer.strategy().shortest_beat()),
@@ -137,27 +138,41 @@ impl Driver {
     /// as it took to hand the batch over. `None` if it is time to stop.
     fn work_on(&mut self, sealed: &Sealed, pacer: &mut Pacer) -> Option<Duration> {
         if self.beat.last_answer().0 + 1 >= sealed.number {
-            self.wait_for_answer(sealed, pacer)
+            let next_beat = sealed.due + pacer.strategy().shortest_beat();
+            let needed_at = next_beat.saturating_sub(NAP).min(sealed.at + LOOK_UP);
+            self.wait_for_answer(sealed, needed_at, pacer)
         } else {
             Some(self.clock.now().saturating_sub(sealed.due))
         }
     }
 
     /// Waits for the answer to a tick, and to all before it, for `stall_after` at the most: how
-    /// long it took. `None` if it is time to stop.
-    fn wait_for_answer(&mut self, sealed: &Sealed, pacer: &mut Pacer) -> Option<Duration> {
+    /// long it took. One that comes before it is needed is noticed then. `None` if it is time to
+    /// stop.
+    fn wait_for_answer(
+        &mut self,
+        sealed: &Sealed,
+        needed_at: Duration,
+        pacer: &mut Pacer,
+    ) -> Option<Duration> {
         let give_up = sealed.due + self.config.load().tick.stall_after;
         while self.beat.is_linked() {
+            let now = self.clock.now();
+            let needed = now >= needed_at;
+            if needed {
+                self.inbox.expect_answer();
+            }
             let (answered, at) = self.beat.last_answer();
             if answered >= sealed.number {
                 return Some(at.saturating_sub(sealed.due));
             }
-            if self.clock.now() >= give_up {
+            if now >= give_up {
                 warn!(tick = sealed.number, "logic is slow; beats go on without it");
                 self.metrics.logic_stalls.inc();
                 break;
             }
-            if self.hear(give_up, pacer) == Heard::Stop {
+            let until = if needed { give_up } else { needed_at.min(give_up) };
+            if self.hear(until, pacer) == Heard::Stop {
                 return None;
             }
         }
@@ -241,14 +256,14 @@ impl Driver {
             seed: link::seed(&self.lineage, number),
         });
         let (items, bytes) = (sealed.items, sealed.size());
-        slot.send(Entry::Tick { sealed, timing });
+        slot.send(Batch { sealed, timing });
         self.metrics.ticks.inc();
         self.notice_stall(at);
         Some(Sealed { number, due, at, items, bytes })
     }
 
     /// Room in the journal's queue.
-    fn queue_slot<'a>(&self, recorder: &'a mpsc::Sender<Entry>) -> Option<mpsc::Permit<'a, Entry>> {
+    fn queue_slot<'a>(&self, recorder: &'a mpsc::Sender<Batch>) -> Option<mpsc::Permit<'a, Batch>> {
         loop {
             match recorder.try_reserve() {
                 Ok(slot) => return Some(slot),
@@ -257,7 +272,7 @@ impl Driver {
                     self.beat.turn();
                     self.metrics.journal_waits.inc();
                     let wake = self.clock.now() + QUEUE_FULL;
-                    self.clock.sleep_until(wake, Duration::ZERO);
+                    self.clock.sleep_until(wake);
                     self.notice_stall(wake);
                 }
             }
@@ -276,7 +291,7 @@ impl Driver {
         let mut pacer = Pacer::new(self.beat.pace());
         let now = self.clock.now();
         let Some(sealed) = self.beat_once(now, last_beat, timing) else { return };
-        let _ = self.wait_for_answer(&sealed, &mut pacer);
+        let _ = self.wait_for_answer(&sealed, now, &mut pacer);
         let keep = self.judgement().keep_departed;
         for client in self.roster.all() {
             self.roster.end(&client, Reason::Shutdown, Value::Null, keep);
