@@ -186,14 +186,18 @@ impl<'a> Connection<'a> {
         Ok(())
     }
 
-    /// Ready when the first of this client's own deadlines may have come.
+    /// Ready when the first of this client's own deadlines has come.
     fn poll_deadline(&mut self, cx: &mut Context<'_>, waits_since: Option<Duration>) -> Poll<()> {
         let Some(due) = self.next_deadline(waits_since) else {
             self.timer = None;
             return Poll::Pending;
         };
         let patience = due.saturating_sub(self.front.clock.listened());
+        if patience.is_zero() {
+            return Poll::Ready(());
+        }
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(patience)));
+        // Set anew each time: time in which nobody listened does not count.
         timer.as_mut().reset(Instant::now() + patience);
         timer.as_mut().poll(cx)
     }
