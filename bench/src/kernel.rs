@@ -1,18 +1,22 @@
-//! What the kernel tells in /proc: time on a CPU, resident bytes, and its own memory.
+//! What the kernel tells of processes: time on a CPU, resident bytes, and its own memory.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
+use nix::time::clock_getcpuclockid;
+use nix::unistd::Pid;
 
 /// The kernel's pages, in bytes; of the machines that this runs on.
 const PAGE: u64 = 4096;
 
-/// Nanoseconds on a CPU of each thread of some processes.
+/// Time on a CPU of each of some processes.
 ///
-/// From `schedstat`, whose steps are nanoseconds; those of `utime` are 10 ms.
-pub(crate) type Threads = BTreeMap<u32, u64>;
+/// From the process's CPU clock. It counts nanoseconds, where `utime` in /proc has steps of 10 ms;
+/// and it counts threads that have ended, where `schedstat` in /proc has only those that live.
+pub(crate) type CpuTimes = BTreeMap<u32, Duration>;
 
 /// A process and all that it started.
 pub(crate) fn family(pid: u32) -> Vec<u32> {
@@ -30,16 +34,15 @@ pub(crate) fn family(pid: u32) -> Vec<u32> {
     family
 }
 
-/// The threads of a process and of all that it started.
-pub(crate) fn threads(pid: u32) -> Threads {
-    let of = |pid: u32| {
-        entries(&format!("/proc/{pid}/task")).into_iter().filter_map(move |task| {
-            // A thread that ends between the two has no figure.
-            let text = fs::read_to_string(format!("/proc/{pid}/task/{task}/schedstat")).ok()?;
-            Some((task, run_ns(&text)?))
-        })
-    };
-    family(pid).into_iter().flat_map(of).collect()
+/// The CPU time of a process and of all that it started, with all their threads.
+pub(crate) fn cpu_times(pid: u32) -> CpuTimes {
+    // A process that ends between the two has no clock.
+    family(pid).into_iter().filter_map(|pid| Some((pid, cpu_time(pid)?))).collect()
+}
+
+fn cpu_time(pid: u32) -> Option<Duration> {
+    let clock = clock_getcpuclockid(Pid::from_raw(pid.try_into().ok()?)).ok()?;
+    Some(clock.now().ok()?.into())
 }
 
 /// Resident bytes of a process and of all that it started.
@@ -89,11 +92,6 @@ fn entries(directory: &str) -> Vec<u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
-/// The first of `schedstat`'s three numbers.
-fn run_ns(schedstat: &str) -> Option<u64> {
-    schedstat.split_whitespace().next()?.parse().ok()
-}
-
 /// The pages of all TCP sockets' buffers.
 fn tcp_pages(sockstat: &str) -> Option<u64> {
     let line = sockstat.lines().find_map(|line| line.strip_prefix("TCP:"))?;
@@ -107,8 +105,6 @@ mod tests {
 
     #[test]
     fn the_kernels_files_are_understood() {
-        assert_eq!(run_ns("253172912 40210 312\n"), Some(253_172_912));
-        assert_eq!(run_ns(""), None);
         let rollup = "5569-7ffc ---p 0 00:00 0 [rollup]\nRss:        1744 kB\nPss:   472 kB\n";
         assert_eq!(kib(rollup, "Rss:"), Some(1744 * 1024));
         assert_eq!(kib(rollup, "Slab:"), None);
@@ -117,9 +113,22 @@ mod tests {
     }
 
     #[test]
+    fn what_ended_threads_used_is_counted() {
+        let own = std::process::id();
+        let before = cpu_time(own).unwrap();
+        let work = Duration::from_millis(50);
+        let busy = move || {
+            let begin = std::time::Instant::now();
+            while begin.elapsed() < work {}
+        };
+        std::thread::spawn(busy).join().unwrap();
+        assert!(cpu_time(own).unwrap() - before > work / 10);
+    }
+
+    #[test]
     fn a_process_sees_itself() {
         let own = std::process::id();
-        assert!(threads(own).contains_key(&own));
+        assert!(cpu_times(own)[&own] > Duration::ZERO);
         assert!(resident(own).unwrap() > 100_000);
         assert!(open_files(own) >= 3);
         assert!(kernel_bytes().unwrap() > 0);

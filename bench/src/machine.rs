@@ -6,6 +6,7 @@ use std::thread::available_parallelism;
 use anyhow::Result;
 use serde_json::{Map, Value};
 
+use crate::clients::NICENESS;
 use crate::kernel::{kib, read};
 use crate::programs::Programs;
 use crate::table::Table;
@@ -34,6 +35,7 @@ impl Machine {
             ("Pulsegate", said(Command::new(pulsegate).arg("--version"))),
             ("HAProxy", said(Command::new("haproxy").arg("-v"))),
             ("nginx", said(Command::new("nginx").arg("-v"))),
+            ("clients", format!("nice {NICENESS}, same machine")),
         ]))
     }
 

@@ -4,7 +4,7 @@
 //!
 //! - [`programs`], [`process`], [`kernel`]: what is started, and what the kernel tells of it
 //! - [`peers`], [`relay`]: the contenders, each with what stands behind it
-//! - [`clients`]: `pulsegate bots`, in a process of their own
+//! - [`load`], [`clients`]: how many clients do what, and the processes that are these clients
 //! - [`trial`]: one contender under one load
 //! - [`beats`]: how late its ticks were, from its journal
 //! - [`sections`]: what is measured, a file each
@@ -20,6 +20,7 @@ mod clients;
 mod drawing;
 mod figures;
 mod kernel;
+mod load;
 mod machine;
 mod marks;
 mod peers;
@@ -48,7 +49,8 @@ use crate::trial::Scale;
 
 /// Measures Pulsegate beside what people use today, and prints tables in Markdown.
 ///
-/// Everything runs on loopback. `BENCH_BINARIES=DIR` measures the `pulsegate` and `logic-server`
+/// Everything runs on loopback, and clients with `nice -n 10`: on a real network they are elsewhere,
+/// and do not take the processor from what is measured. `BENCH_BINARIES=DIR` measures the `pulsegate` and `logic-server`
 /// of another directory.
 #[derive(Debug, Parser)]
 #[command(name = "bench", version)]

@@ -76,11 +76,12 @@ const MARKS: [Mark; 11] = [
     ),
 ];
 
-const ELSEWHERE: &str = "\
+const NOTES: &str = "\
+A mark is judged by the median of all rounds, wherever the least and the most lie.
 The journal's packets per second, recovery and seeking: `cargo bench -p pulsegate-journal`.
 ";
 
-/// The marks beside what was measured, by the median; if not all was measured, only those that
+/// The marks beside what was measured, each judged by the median of its rounds; if not all was measured, only those that
 /// were.
 ///
 /// # Errors
@@ -97,7 +98,7 @@ pub(crate) fn show(figures: &Figures, all: bool) -> Result<String> {
             mark.verdict(measured.median).to_owned(),
         ]);
     }
-    Ok(format!("{table}\n{ELSEWHERE}"))
+    Ok(format!("{table}\n{NOTES}"))
 }
 
 impl Measure {
@@ -141,13 +142,23 @@ mod tests {
     }
 
     #[test]
+    fn the_median_is_judged_where_rounds_lie_on_both_sides_of_a_mark() {
+        let mut figures = Figures::default();
+        for percent in [0.9, 5.0, 0.2] {
+            figures.add("idle/0/cpu", percent);
+        }
+        let text = show(&figures, false).unwrap();
+        assert!(text.contains("0.90 (0.20–5.00)") && text.contains("| met"), "{text}");
+    }
+
+    #[test]
     fn only_what_was_measured_is_shown() {
         let mut figures = Figures::default();
-        assert_eq!(show(&figures, false).unwrap().lines().count(), 4);
+        assert_eq!(show(&figures, false).unwrap().lines().count(), 5);
         figures.add("idle/0/cpu", 0.5);
         let text = show(&figures, false).unwrap();
         assert!(text.contains("| met"), "{text}");
         assert!(show(&figures, true).is_err());
-        assert_eq!(text.lines().count(), 5);
+        assert_eq!(text.lines().count(), 6);
     }
 }

@@ -156,6 +156,20 @@ fn start_echo(programs: &Programs) -> Result<Peer> {
     Ok(Peer { process, address, understands_goodbye: false, backend: None, directory })
 }
 
+/// Starts what does nothing but the sends of a beat: it ends by itself when its clients have gone,
+/// and writes how many nanoseconds each beat took.
+///
+/// # Errors
+/// It cannot be started, or does not answer.
+pub(crate) fn start_bare_sends(programs: &Programs, clients: u32) -> Result<Peer> {
+    let (address, directory) = (free_address()?, directory()?);
+    let mut command = Command::new(programs.own("bare-sends"));
+    command.args([address.to_string(), clients.to_string()]);
+    let mut process = Process::start("bare-sends", &mut command)?;
+    wait_until_open(&mut process, address)?;
+    Ok(Peer { process, address, understands_goodbye: false, backend: None, directory })
+}
+
 /// Writes a proxy's configuration, and says how it is started.
 type Configure = fn(&Path, SocketAddr, SocketAddr) -> (String, Command);
 

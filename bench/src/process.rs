@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::kernel::{self, Threads};
+use crate::kernel::{self, CpuTimes};
 
 /// How long a program has for its end before it is killed.
 const END_WITHIN: Duration = Duration::from_secs(10);
@@ -29,7 +29,7 @@ pub(crate) struct Process {
 #[derive(Debug)]
 pub(crate) struct CpuTime {
     name: &'static str,
-    threads: Threads,
+    processes: CpuTimes,
 }
 
 impl Process {
@@ -56,7 +56,7 @@ impl Process {
 
     /// How much CPU it and what it started have used.
     pub(crate) fn cpu(&self) -> CpuTime {
-        CpuTime { name: self.name, threads: kernel::threads(self.pid()) }
+        CpuTime { name: self.name, processes: kernel::cpu_times(self.pid()) }
     }
 
     /// Resident bytes of it and of what it started.
@@ -101,7 +101,7 @@ impl Process {
     /// # Errors
     /// It ended badly, or not in time.
     pub(crate) fn output(mut self, within: Duration) -> Result<String> {
-        let ended = self.has_ended(within)?;
+        let ended = self.ends(within)?;
         ensure!(ended, "{} did not end in {within:?}", self.name);
         let status = self.child.wait()?;
         ensure!(status.success(), "{} ended with {status}: {}", self.name, self.last_words());
@@ -110,12 +110,12 @@ impl Process {
 
     /// Ends it in order, or else at once.
     pub(crate) fn stop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(Some(_))) {
+        if self.has_ended().unwrap_or(false) {
             return;
         }
         let family = kernel::family(self.pid());
         self.signal(Signal::TERM);
-        if !self.has_ended(END_WITHIN).unwrap_or(false) {
+        if !self.ends(END_WITHIN).unwrap_or(false) {
             eprintln!("{} did not end in {END_WITHIN:?}, and is killed", self.name);
             for pid in family {
                 signal(pid, Signal::KILL);
@@ -125,10 +125,18 @@ impl Process {
         }
     }
 
-    fn has_ended(&mut self, within: Duration) -> Result<bool> {
+    /// Whether it is over.
+    ///
+    /// # Errors
+    /// The kernel does not tell.
+    pub(crate) fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
+    fn ends(&mut self, within: Duration) -> Result<bool> {
         let until = Instant::now() + within;
         while Instant::now() < until {
-            if self.child.try_wait()?.is_some() {
+            if self.has_ended()? {
                 return Ok(true);
             }
             sleep(LOOK_EVERY);
@@ -171,17 +179,17 @@ fn signal(pid: u32, signal: Signal) {
 }
 
 impl CpuTime {
-    /// How much was used since an earlier moment. Says so if a thread ended between the two: what
+    /// How much was used since an earlier moment. Says so if a process ended between the two: what
     /// that one used is not in it.
     pub(crate) fn since(&self, earlier: &Self) -> Duration {
-        let ended = earlier.threads.keys().filter(|id| !self.threads.contains_key(id)).count();
+        let ended = earlier.processes.keys().filter(|id| !self.processes.contains_key(id)).count();
         if ended > 0 {
-            eprintln!("{}: {ended} threads ended while it was measured", self.name);
+            eprintln!("{}: {ended} processes ended while it was measured", self.name);
         }
-        let used = self.threads.iter().map(|(id, ns)| {
-            ns.saturating_sub(earlier.threads.get(id).copied().unwrap_or_default())
+        let used = self.processes.iter().map(|(id, now)| {
+            now.saturating_sub(earlier.processes.get(id).copied().unwrap_or_default())
         });
-        Duration::from_nanos(used.sum())
+        used.sum()
     }
 }
 
@@ -202,8 +210,8 @@ mod tests {
         let within = Duration::from_secs(10);
         let begin = process.cpu();
         let used = |pid| {
-            let threads = kernel::threads(pid);
-            CpuTime { name: "shell", threads }.since(&begin) > Duration::from_millis(100)
+            let processes = kernel::cpu_times(pid);
+            CpuTime { name: "shell", processes }.since(&begin) > Duration::from_millis(100)
         };
         process.wait_until("its child is busy", within, used).unwrap();
         let child = kernel::family(process.pid())[1];

@@ -23,7 +23,8 @@ impl Programs {
         let own = own.parent().context("this program is in no directory")?.to_owned();
         let built = env::var_os("BENCH_BINARIES").map_or_else(|| own.clone(), PathBuf::from);
         let found = Self { own, built };
-        let needed = ["bare-echo", "fan-out", "tokio-interval"].map(|name| found.own(name));
+        let needed = ["bare-echo", "bare-sends", "even-clients", "fan-out", "tokio-interval"]
+            .map(|name| found.own(name));
         let needed =
             needed.into_iter().chain(["pulsegate", "logic-server"].map(|n| found.built(n)));
         for path in needed {

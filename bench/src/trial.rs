@@ -5,8 +5,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
 
-use crate::clients::{Clients, Load, Summary};
+use crate::clients::{Clients, Summary};
 use crate::kernel;
+use crate::load::Load;
 use crate::peers::Peer;
 use crate::programs::Programs;
 
@@ -81,7 +82,7 @@ impl Trial {
         load: Load,
         length: Duration,
     ) -> Result<Self> {
-        let clients = Clients::join(programs, peer.address, load)?;
+        let clients = Clients::join(programs, peer.address, load, scale.settle() + length)?;
         sleep(scale.settle());
         let (begin, before) = (Instant::now(), peer.process.cpu());
         let window = Window::pass(length);
@@ -142,10 +143,11 @@ impl Baseline {
     /// # Errors
     /// They cannot join.
     pub(crate) fn of(programs: &Programs, scale: &Scale, peer: &Peer) -> Result<Self> {
-        let first = Clients::join(programs, peer.address, Load::busy(20, 20.0))?;
-        sleep(scale.seconds(0.3));
+        let moment = scale.seconds(0.3);
+        let first = Clients::join(programs, peer.address, Load::in_steps(20, 20.0), moment)?;
+        sleep(moment);
         drop(first);
-        sleep(scale.seconds(0.3));
+        sleep(moment);
         Memory::of(peer).map(Self)
     }
 }
@@ -154,9 +156,10 @@ impl Baseline {
 const ECHO_WITHIN: f64 = 0.3;
 
 fn part(clients: Clients, peer: &mut Peer, scale: &Scale) -> Result<Summary> {
-    let parting = clients.stop();
-    if !peer.understands_goodbye {
-        // Its clients would wait in vain for being closed. All echoes are back by now.
+    let in_vain = clients.say_goodbye() && !peer.understands_goodbye;
+    let parting = clients.stop()?;
+    if in_vain {
+        // They would wait for being closed. All echoes are back by then.
         sleep(scale.seconds(ECHO_WITHIN));
         peer.stop();
     }

@@ -5,9 +5,9 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::Bench;
-use crate::clients::Load;
 use crate::drawing::{self, Line};
 use crate::figures::Figures;
+use crate::load::Load;
 use crate::relay::Options;
 use crate::spread::whole;
 use crate::table::Table;
@@ -19,7 +19,7 @@ const RATE: f64 = 2.0;
 
 pub(super) fn measure(bench: &Bench, figures: &mut Figures) -> Result<()> {
     for clients in POINTS {
-        let load = bench.scale.load(Load::busy(clients, RATE));
+        let load = bench.scale.load(Load::even(clients, RATE));
         bench.tell(&format!("relay: {load}"));
         let mut peer = Options::default().start(&bench.programs)?;
         let baseline = Baseline::of(&bench.programs, &bench.scale, &peer)?;
@@ -42,7 +42,7 @@ fn name(clients: u32, what: &str) -> String {
 
 pub(super) fn show(figures: &Figures) -> Result<String> {
     let mut table = Table::new([
-        "clients × 2/s",
+        "clients × 2/s, spread evenly",
         "CPU, % of a core",
         "CPU µs per frame",
         "… beyond the idle beat's",

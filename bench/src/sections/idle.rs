@@ -4,8 +4,8 @@ use anyhow::Result;
 
 use super::Bench;
 use crate::beats::Beats;
-use crate::clients::Load;
 use crate::figures::Figures;
+use crate::load::Load;
 use crate::relay::Options;
 use crate::table::Table;
 use crate::trial::{Baseline, Trial};

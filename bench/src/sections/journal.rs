@@ -3,19 +3,19 @@
 use anyhow::Result;
 
 use super::{Bench, cost};
-use crate::clients::Load;
 use crate::figures::Figures;
+use crate::load::Load;
 use crate::peers::Contender;
 use crate::relay::Sync;
 use crate::table::Table;
 
-const LOAD: Load = Load::busy(1_000, 20.0);
+const LOAD: Load = Load::even(1_000, 20.0);
 const LEVELS: [Sync; 3] = [Sync::Off, Sync::Os, Sync::Tick];
 
 pub(super) fn measure(bench: &Bench, figures: &mut Figures) -> Result<()> {
     for level in LEVELS {
         let contender = Contender::Relay(level);
-        figures.add(name(level), cost::of(bench, contender, LOAD)?);
+        figures.add(name(level), cost::play(bench, contender, LOAD)?.micros_per_frame());
     }
     Ok(())
 }

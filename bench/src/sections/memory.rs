@@ -3,8 +3,8 @@
 use anyhow::Result;
 
 use super::Bench;
-use crate::clients::Load;
 use crate::figures::Figures;
+use crate::load::Load;
 use crate::peers::Contender;
 use crate::relay::Sync;
 use crate::table::Table;
@@ -13,7 +13,7 @@ use crate::trial::{Baseline, Trial};
 const CONTENDERS: [Contender; 3] =
     [Contender::Relay(Sync::Tick), Contender::Haproxy, Contender::Nginx];
 const LOADS: [Load; 4] =
-    [Load::idle(1_000), Load::idle(5_000), Load::idle(15_000), Load::busy(1_000, 20.0)];
+    [Load::idle(1_000), Load::idle(5_000), Load::idle(15_000), Load::in_steps(1_000, 20.0)];
 
 /// All loads that a contender can carry.
 fn trials() -> impl Iterator<Item = (Load, Contender)> {

@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 
 use super::Bench;
 use crate::beats::{Beats, Points};
-use crate::clients::Load;
 use crate::figures::Figures;
+use crate::load::Load;
 use crate::process::Process;
 use crate::relay::Options;
 use crate::table::Table;
@@ -16,7 +16,7 @@ use crate::trial::{Trial, Window};
 
 const RATES: [u32; 4] = [20, 60, 128, 1_000];
 const RATES_WHEN_BUSY: [u32; 2] = [20, 60];
-const BUSY: Load = Load::busy(5_000, 10.0);
+const BUSY: Load = Load::in_steps(5_000, 10.0);
 
 /// Latencies beyond these microseconds are not told apart.
 const HISTOGRAM_US: u32 = 20_000;
@@ -36,7 +36,7 @@ impl Beater {
     fn name(self) -> &'static str {
         match self {
             Self::Relay => "relay, idle",
-            Self::BusyRelay => "relay, 5,000 clients × 10/s",
+            Self::BusyRelay => "relay, 5,000 clients × 10/s, in steps of 1 ms",
             Self::Tokio => "tokio's interval, idle",
             Self::Cyclictest => "cyclictest, idle",
             Self::CyclictestFifo => "cyclictest -p 80, idle",
