@@ -1,14 +1,9 @@
 //! Simulated clients, in a process of their own.
-//!
-//! They are started with `nice`: here they would otherwise take the processor in the very moment in
-//! which the relay writes to them, and on a real network they are elsewhere.
 
 mod bots;
 mod even;
 
 use std::net::SocketAddr;
-use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -17,9 +12,6 @@ use crate::beats::Points;
 use crate::load::{Arrival, Load};
 use crate::process::Process;
 use crate::programs::Programs;
-
-/// How much clients stand back for what is measured, from 0 to 19.
-pub(crate) const NICENESS: &str = "10";
 
 const JOIN_WITHIN: Duration = Duration::from_secs(60);
 /// Bots wait up to 5 s for echoes, and 5 s for being closed.
@@ -152,11 +144,4 @@ impl Summary {
             Self::Bots(summary) => summary.packets_sent as f64,
         }
     }
-}
-
-/// A command that stands back for others.
-fn nice(program: &Path) -> Command {
-    let mut command = Command::new("nice");
-    command.args(["-n", NICENESS]).arg(program);
-    command
 }

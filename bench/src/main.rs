@@ -49,9 +49,8 @@ use crate::trial::Scale;
 
 /// Measures Pulsegate beside what people use today, and prints tables in Markdown.
 ///
-/// Everything runs on loopback, and clients with `nice -n 10`: on a real network they are elsewhere,
-/// and do not take the processor from what is measured. `BENCH_BINARIES=DIR` measures the `pulsegate` and `logic-server`
-/// of another directory.
+/// Everything runs on loopback. `BENCH_BINARIES=DIR` measures the `pulsegate` and `logic-server` of
+/// another directory.
 #[derive(Debug, Parser)]
 #[command(name = "bench", version)]
 struct Arguments {

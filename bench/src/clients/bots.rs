@@ -8,7 +8,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
-use super::nice;
 use crate::beats::Points;
 use crate::load::Load;
 use crate::programs::Programs;
@@ -42,7 +41,7 @@ struct RoundTrip {
 
 pub(super) fn command(programs: &Programs, address: SocketAddr, load: Load) -> Command {
     let heartbeat = if load.rate > 0.0 { "0s" } else { "5s" };
-    let mut command = nice(&programs.built("pulsegate"));
+    let mut command = Command::new(programs.built("pulsegate"));
     command.args(["bots", &address.to_string(), "--json", "--duration", "1h"]);
     command.args(["--count", &load.clients.to_string(), "--rate", &load.rate.to_string()]);
     command.args(["--size", &SIZE.to_string(), "--heartbeat", heartbeat]);

@@ -7,7 +7,6 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use serde::Deserialize;
 
-use super::nice;
 use crate::load::Load;
 use crate::programs::Programs;
 
@@ -28,7 +27,7 @@ pub(super) fn command(
     load: Load,
     length: Duration,
 ) -> Command {
-    let mut command = nice(&programs.own("even-clients"));
+    let mut command = Command::new(programs.own("even-clients"));
     let seconds = (length + PLAY_ON).as_secs_f64();
     command.arg(address.to_string());
     command.args(["--count", &load.clients.to_string(), "--rate", &load.rate.to_string()]);

@@ -112,10 +112,8 @@ const LATE: &str = "sent late, p99 µs";
 
 const NOTES: &str = "\
 A frame goes there and back; a client's packet has 64 bytes. CPU is that of the contender alone, without the
-echo or the logic server behind it. Clients stand back for all of these (nice), which is not neutral: a
-contender that wakes for each packet is then woken sooner and more often, and one that writes to many at once
-is left alone meanwhile. How late the clients sent shows how full the machine was. Where that is many
-milliseconds, not all packets were sent that the cost is divided by, and it is shown too low.
+echo or the logic server behind it. How late the clients sent shows how full the machine was. Where that is
+many milliseconds, not all packets were sent that the cost is divided by, and it is shown too low.
 
 Of 10,000 idle clients HAProxy and nginx have 9,800, for each takes two of 20,000 files; and a heartbeat comes
 back from them and from the echo, but not from the relay.
