@@ -1,5 +1,5 @@
 //! One client's task: what it waits for, until the session ends. What it does with the bytes is in
-//! [`taking`].
+//! `connection/taking.rs`.
 //!
 //! The task is written as a state that is polled, since there are as many of it as clients: an idle
 //! one keeps no timer, no buffer and no future, and a frame passes through few branches. It never
