@@ -261,12 +261,12 @@ impl Relay {
         info!(sessions = front.roster.len(), "stopping");
         view.stopping.cancel();
         no_more_clients.cancel();
-        parts.end_of(LISTENER).await?;
+        parts.end_of(&[LISTENER]).await?;
         front.beat.stop();
-        parts.end_of(BEAT).await?;
+        parts.end_of(&[BEAT]).await?;
         last_tick_sent.cancel();
-        parts.end_of(LINK).await?;
-        parts.end_of(JOURNAL).await?;
+        // The journal ends with the link's last word, and may be the first to be seen.
+        parts.end_of(&[LINK, JOURNAL]).await?;
         tasks.close();
         if timeout(LAST_BYTES, tasks.wait()).await.is_err() {
             warn!(

@@ -61,11 +61,19 @@ impl Parts {
         }
     }
 
-    /// Waits for a part that was told to end. Another one that ends is an error.
-    pub(super) async fn end_of(&mut self, part: &'static str) -> Result<(), Error> {
-        let (name, result) = self.next().await;
-        result?;
-        if name == part { Ok(()) } else { Err(self.cause(name).await) }
+    /// Waits for parts that were told to end, in whichever order they do. Another one that ends is
+    /// an error.
+    pub(super) async fn end_of(&mut self, parts: &[&'static str]) -> Result<(), Error> {
+        let mut awaited = parts.to_vec();
+        while !awaited.is_empty() {
+            let (name, result) = self.next().await;
+            result?;
+            match awaited.iter().position(|part| *part == name) {
+                Some(index) => drop(awaited.swap_remove(index)),
+                None => return Err(self.cause(name).await),
+            }
+        }
+        Ok(())
     }
 
     async fn next(&mut self) -> (&'static str, Result<(), Error>) {

@@ -69,3 +69,19 @@ async fn a_part_that_panics_or_ends_early_ends_the_rest() {
     let error = parts.run_until(forever()).await.unwrap_err();
     assert!(matches!(error, Error::Ended("short")), "{error}");
 }
+
+#[tokio::test]
+async fn parts_that_are_to_end_may_do_so_in_any_order_and_no_other_may() {
+    let here = Handle::current();
+    let mut parts = Parts::default();
+    let gate = CancellationToken::new();
+    parts.task(&here, "second", gate.clone().cancelled_owned());
+    parts.task(&here, "first", async move { gate.cancel() });
+    parts.end_of(&["second", "first"]).await.unwrap();
+
+    let mut parts = Parts::default();
+    parts.task(&here, "patient", std::future::pending());
+    parts.task(&here, "short", async {});
+    let error = parts.end_of(&["patient"]).await.unwrap_err();
+    assert!(matches!(error, Error::Ended("short")), "{error}");
+}
