@@ -119,13 +119,15 @@ impl Driver {
     fn wait_until(&mut self, mut due: Duration, pacer: &mut Pacer) -> Option<Duration> {
         loop {
             let now = self.clock.now();
-            if due <= now + NAP {
-                self.clock.sleep_until(due.saturating_sub(self.config.load().tick.spin));
+            let spin = self.config.load().tick.spin;
+            let near = NAP.max(spin);
+            if due <= now + near {
+                self.clock.sleep_until(due.saturating_sub(spin));
                 self.clock.spin_until(due);
                 self.notice_stall(due.max(now));
                 return Some(due);
             }
-            match self.hear(due - NAP, pacer) {
+            match self.hear(due - near, pacer) {
                 Heard::Nothing => {}
                 // Nobody who asked for a beat a second wants to wait out an hour first.
                 Heard::Pace => due = due.min(now + pacer.strategy().shortest_beat()),
