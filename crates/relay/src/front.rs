@@ -78,6 +78,9 @@ impl Front {
 
     /// Sends a client frames; closes it if it does not read.
     pub fn post(&self, client: &Arc<Client>, frames: &Frames) {
+        if frames.count() == 0 {
+            return;
+        }
         let limit = self.config.load().limits.outbox;
         match client.outbox.post(frames.wire(), self.clock.listened(), limit) {
             Posted::Sent => self.sent(client, frames),

@@ -28,7 +28,10 @@ use crate::tick::figures::{Timing, micros};
 const QUEUE: usize = 256;
 
 /// How long answers may wait for a batch to be recorded with.
-const LINGER: Duration = Duration::from_secs(1);
+const LINGER: Duration = Duration::from_millis(250);
+
+/// An answer of so many bytes does not wait.
+const LARGE: usize = 64 * 1024;
 
 /// What the beat hands over.
 #[derive(Debug)]
@@ -60,7 +63,7 @@ pub enum Entry {
 /// Where the link leaves its entries.
 ///
 /// They wait for the next batch, so that the journal's thread wakes and writes once for both. Only
-/// when many wait it is woken for them.
+/// for many or large ones it is woken.
 #[derive(Debug)]
 pub struct Answers {
     entries: mpsc::Sender<Entry>,
@@ -86,11 +89,33 @@ pub fn queues() -> (mpsc::Sender<Batch>, Answers, Inbox) {
 
 impl Answers {
     /// Waits for room; `None` if the journal is gone.
-    pub async fn room(&self) -> Option<mpsc::Permit<'_, Entry>> {
+    pub async fn room(&self) -> Option<Room<'_>> {
         if self.entries.capacity() < QUEUE / 2 {
             self.crowded.notify_one();
         }
-        self.entries.reserve().await.ok()
+        let place = self.entries.reserve().await.ok()?;
+        Some(Room { place, crowded: &self.crowded })
+    }
+}
+
+/// Room for one entry.
+#[derive(Debug)]
+pub struct Room<'a> {
+    place: mpsc::Permit<'a, Entry>,
+    crowded: &'a Notify,
+}
+
+impl Room<'_> {
+    /// Leaves the entry there.
+    pub fn put(self, entry: Entry) {
+        let large = match &entry {
+            Entry::Answer { bytes, .. } | Entry::Push(bytes) => bytes.len() >= LARGE,
+            Entry::KeepFrom(_) => false,
+        };
+        self.place.send(entry);
+        if large {
+            self.crowded.notify_one();
+        }
     }
 }
 
@@ -140,7 +165,9 @@ impl Recorder {
     pub fn run(mut self, runtime: &Handle) -> Result<(), Error> {
         let mut patience = LINGER;
         while let Some(batch) = runtime.block_on(self.inbox.next(patience)) {
-            while let Ok(entry) = self.inbox.entries.try_recv() {
+            // Those that were there when the batch came: it does not wait for what still comes.
+            for _ in 0..self.inbox.entries.len() {
+                let Ok(entry) = self.inbox.entries.try_recv() else { break };
                 self.take(entry)?;
             }
             if let Some(Batch { sealed, timing }) = batch {
@@ -152,6 +179,7 @@ impl Recorder {
         }
         while let Some(entry) = runtime.block_on(self.inbox.entries.recv()) {
             self.take(entry)?;
+            self.poll()?;
         }
         match self.store {
             Store::Journal(writer) => writer.finish(),

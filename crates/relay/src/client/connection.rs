@@ -39,18 +39,21 @@ const READ: usize = 64 * 1024;
 /// How long a client that closed its side waits for the answers to its last packets.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
-/// The longest that the clients' thread rests, and its part of a beat.
-const REST: (Duration, u32) = (Duration::from_millis(1), 16);
+/// The longest that the clients' thread rests.
+const LONGEST_REST: Duration = Duration::from_millis(1);
+
+/// How many rests a beat is at least.
+const RESTS: u32 = 16;
 
 thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into());
 }
 
 /// Rests before the clients' thread waits for more, so that it finds many packets at once: to be
-/// woken for each costs more than to read it. Nothing goes on before the beat anyway.
+/// woken for each costs more than to read it. Packets go on at the beat anyway; those of the last
+/// rest before it go into the next tick.
 pub fn rest(beat: &Beat) {
-    let (longest, part) = REST;
-    thread::sleep(longest.min(beat.pace().shortest_beat() / part));
+    thread::sleep(LONGEST_REST.min(beat.pace().shortest_beat() / RESTS));
 }
 
 /// Serves one client until its session has ended and it has been told why.
@@ -64,7 +67,7 @@ pub async fn serve(front: Arc<Front>, client: Arc<Client>, reader: OwnedReadHalf
         front.metrics.panics.inc();
         front.end(&client, Reason::Internal, Value::Null);
     }
-    let reader = connection.reader;
+    let reader = connection.into_reader();
     let (reason, details) = client.parting().unwrap_or((Reason::Internal, &Value::Null));
     let notices = front.config.load().client.notices;
     // Boxed, so that those who stay need no room for it.
@@ -82,7 +85,7 @@ struct Connection<'a> {
     /// Whether a whole frame ever came.
     spoke: bool,
     allowance: Allowance,
-    /// When it may be read from again, in listened time.
+    /// When it may be read from again, in the relay's time: that never goes back.
     paused_until: Option<Duration>,
     /// Room for the frame at the start of `partial`, while the batch has none.
     space: Option<BoxFuture<'a, ()>>,
@@ -111,11 +114,20 @@ impl<'a> Connection<'a> {
         }
     }
 
+    /// Keeps nothing but what parting needs.
+    fn into_reader(self) -> OwnedReadHalf {
+        self.reader
+    }
+
     /// Does all that there is to do now; ready when the session has ended.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // Registered before anything is looked at: what changes after the look comes back here.
         self.client.wakes(cx.waker());
         while self.client.parting().is_none() {
+            if self.client.has_ended() {
+                // Whoever ended it is about to say why, and wakes this task.
+                return Poll::Pending;
+            }
             if let Err(End(reason, details)) = ready!(self.poll_step(cx)) {
                 self.front.end(self.client, reason, details);
             }
@@ -188,11 +200,10 @@ impl<'a> Connection<'a> {
 
     /// Ready when the first of this client's own deadlines has come.
     fn poll_deadline(&mut self, cx: &mut Context<'_>, waits_since: Option<Duration>) -> Poll<()> {
-        let Some(due) = self.next_deadline(waits_since) else {
+        let Some(patience) = self.patience(waits_since) else {
             self.timer = None;
             return Poll::Pending;
         };
-        let patience = due.saturating_sub(self.front.clock.listened());
         if patience.is_zero() {
             return Poll::Ready(());
         }
@@ -202,9 +213,14 @@ impl<'a> Connection<'a> {
         timer.as_mut().poll(cx)
     }
 
-    fn next_deadline(&self, waits_since: Option<Duration>) -> Option<Duration> {
-        let deadlines = self.deadlines(waits_since).map(|deadline| Some(deadline?.0));
-        self.paused_until.or_else(|| deadlines.into_iter().flatten().min())
+    /// How long until the first of its deadlines.
+    fn patience(&self, waits_since: Option<Duration>) -> Option<Duration> {
+        if let Some(until) = self.paused_until {
+            return Some(until.saturating_sub(self.front.clock.now()));
+        }
+        let deadlines = self.deadlines(waits_since).into_iter().flatten();
+        let due = deadlines.map(|(due, _)| due).min()?;
+        Some(due.saturating_sub(self.front.clock.listened()))
     }
 
     /// In listened time.

@@ -2,34 +2,35 @@
 
 use pulsegate_protocol::{FrameFault, Framing};
 
-/// How much is gathered before it is sent. One longer frame goes alone.
+/// How much is gathered at the most before it is sent. One longer frame goes alone.
 const ROOM: usize = 16 * 1024;
 
 /// Frames that are sent with one call, to one client or to many.
 #[derive(Debug)]
 pub struct Frames {
     framing: Framing,
+    room: usize,
     wire: Vec<u8>,
     count: u64,
     body_bytes: u64,
 }
 
 impl Frames {
-    /// None yet.
-    pub const fn new(framing: Framing) -> Self {
-        Self { framing, wire: Vec::new(), count: 0, body_bytes: 0 }
+    /// None yet; of more than one frame at most `room` bytes are sent with one call, or 16 KiB.
+    pub fn new(framing: Framing, room: usize) -> Self {
+        Self { framing, room: room.min(ROOM), wire: Vec::new(), count: 0, body_bytes: 0 }
     }
 
     /// The empty frame that answers a heartbeat.
     pub fn ack(framing: Framing) -> Self {
-        let mut frames = Self::new(framing);
+        let mut frames = Self::new(framing, 0);
         frames.add(b"").expect("an empty body is never too long");
         frames
     }
 
     /// Whether a frame with a body of so many bytes may still be added.
     pub fn have_room_for(&self, body: usize) -> bool {
-        self.wire.is_empty() || self.wire.len() + body <= ROOM
+        self.wire.is_empty() || self.wire.len() + body <= self.room
     }
 
     /// Adds a frame.
@@ -75,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_body_that_is_too_long_leaves_no_trace() {
-        let mut frames = Frames::new(Framing::DEFAULT);
+        let mut frames = Frames::new(Framing::DEFAULT, ROOM);
         frames.add(b"hello").unwrap();
         assert!(frames.add(&[0; 64 * 1024 + 1]).is_err());
         assert_eq!(frames.wire(), b"\0\0\0\x05hello");
@@ -84,10 +85,10 @@ mod tests {
 
     #[test]
     fn a_long_frame_goes_alone() {
-        let mut frames = Frames::new(Framing::DEFAULT);
+        let mut frames = Frames::new(Framing::DEFAULT, 1024);
         assert!(frames.have_room_for(64 * 1024));
         frames.add(b"short").unwrap();
-        assert!(!frames.have_room_for(64 * 1024));
+        assert!(!frames.have_room_for(1020));
         assert!(frames.have_room_for(100));
         frames.clear();
         assert!(frames.have_room_for(64 * 1024));

@@ -81,13 +81,8 @@ impl Outbox {
         self.lock().write()
     }
 
-    /// Whether the client's task has to write when the socket takes more.
-    pub fn waits(&self) -> bool {
-        let inner = self.lock();
-        inner.due && !inner.waiting.is_empty()
-    }
-
-    /// Since when the oldest byte that is due waits for the socket.
+    /// Since when the oldest byte that is due waits for the socket; `None`: the client's task has
+    /// nothing to write.
     pub fn waits_since(&self) -> Option<Duration> {
         let inner = self.lock();
         inner.posted.front().filter(|_| inner.due).map(|(at, _)| *at)
@@ -168,9 +163,7 @@ impl Inner {
 
     fn write(&mut self) -> io::Result<()> {
         while self.due && !self.waiting.is_empty() {
-            let waiting = self.waiting.split();
-            let written = self.write_now(&waiting)?;
-            self.waiting = waiting;
+            let written = self.write_now(&self.waiting)?;
             if written == 0 {
                 return Ok(());
             }
@@ -241,14 +234,13 @@ mod tests {
         let mut frame = [0; 9];
         client.read_exact(&mut frame).await.unwrap();
         assert_eq!(&frame, b"\0\0\0\x05hello");
-        assert!(!outbox.waits());
+        assert_eq!(outbox.waits_since(), None);
     }
 
     #[tokio::test]
     async fn a_client_that_does_not_read_fills_its_outbox_and_no_more() {
         let (outbox, _client) = outbox_and_client().await;
         assert_eq!(fill(&outbox), Posted::Full);
-        assert!(outbox.waits());
         assert!(outbox.waits_since().is_some());
         let (_socket, waiting) = outbox.close().unwrap();
         assert!(waiting.len() <= LIMIT);
@@ -284,7 +276,7 @@ mod tests {
         outbox.hold_back();
         assert_eq!(outbox.post(b"\0\0\0\x03one", Duration::ZERO, LIMIT), Posted::Sent);
         assert_eq!(outbox.post(b"\0\0\0\x03two", Duration::ZERO, LIMIT), Posted::Sent);
-        assert!(!outbox.waits());
+        assert_eq!(outbox.waits_since(), None);
 
         outbox.hand_over(Duration::from_secs(5));
         assert_eq!(outbox.waits_since(), Some(Duration::from_secs(5)));

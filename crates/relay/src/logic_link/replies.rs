@@ -89,11 +89,11 @@ impl Replies {
         }
         let bytes = recorded.unwrap_or_else(|| done.encode_to_vec().into());
         let snapshot = done.snapshot.is_some();
-        journal.send(Entry::Answer { tick: done.tick, bytes, snapshot });
+        journal.put(Entry::Answer { tick: done.tick, bytes, snapshot });
         if (snapshot || (self.stateless.load(Relaxed) && done.tick.is_multiple_of(KEEP_EVERY)))
             && let Some(journal) = self.recorder.room().await
         {
-            journal.send(Entry::KeepFrom(done.tick + 1));
+            journal.put(Entry::KeepFrom(done.tick + 1));
         }
     }
 
@@ -107,13 +107,14 @@ impl Replies {
         self.deliver(&push.replies);
         self.close(&push.close);
         let bytes = recorded.unwrap_or_else(|| push.encode_to_vec().into());
-        journal.send(Entry::Push(bytes));
+        journal.put(Entry::Push(bytes));
     }
 
     /// Sends each client its replies in their order, and those that follow one another with one
     /// call.
     fn deliver(&self, replies: &[Reply]) {
-        let mut frames = Frames::new(self.front.framing);
+        let room = self.front.config.load().limits.outbox;
+        let mut frames = Frames::new(self.front.framing, room);
         for run in replies.chunk_by(|a, b| session(a).is_some() && session(b).is_some()) {
             match &run[0].to {
                 Some(To::Session(_)) => self.deliver_to_each(run, &mut frames),

@@ -48,6 +48,24 @@ async fn a_panic_in_one_clients_task_closes_that_client_alone() {
 }
 
 #[tokio::test]
+async fn a_stall_that_is_noticed_late_leaves_no_clients_frames_unread() {
+    let (view, address, stop, running) = started().await;
+    let mut client = TcpStream::connect(address).await.unwrap();
+    let clock = &view.front.clock;
+    // Charged to the allowance at times that the listened time will have yet to reach.
+    while clock.now() < Duration::from_secs(3) {
+        echo(&mut client, "before").await;
+    }
+    clock.was_deaf_for(clock.listened());
+    let noticed = clock.now();
+    echo(&mut client, "after").await;
+    echo(&mut client, "and again").await;
+    assert!(clock.now() < noticed + Duration::from_secs(1));
+    stop.cancel();
+    running.await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn a_part_that_panics_or_ends_early_ends_the_rest() {
     let forever = std::future::pending::<()>;
     let here = Handle::current();

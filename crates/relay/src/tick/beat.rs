@@ -154,7 +154,7 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// Has the next answer told. Say it before you look: what comes after the look is told then.
+    /// Has the next answer told. Look again after it: what came before is not.
     pub(super) fn expect_answer(&self) {
         self.answer_expected.swap(true, Ordering::SeqCst);
     }

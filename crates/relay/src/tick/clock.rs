@@ -38,7 +38,7 @@ impl Clock {
         self.deaf_ns.fetch_add(nanos(stall), Ordering::Relaxed);
     }
 
-    /// Sleeps until `due`, or until a signal comes.
+    /// Sleeps until `due`, or until a signal comes: whoever needs the moment looks again.
     pub fn sleep_until(&self, due: Duration) {
         let wake = self.origin + due;
         let wake = Timespec {

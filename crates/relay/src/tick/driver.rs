@@ -161,12 +161,11 @@ impl Driver {
         while self.beat.is_linked() {
             let now = self.clock.now();
             let needed = now >= needed_at;
-            if needed {
+            if needed && !self.is_answered(sealed) {
                 self.inbox.expect_answer();
             }
-            let (answered, at) = self.beat.last_answer();
-            if answered >= sealed.number {
-                return Some(at.saturating_sub(sealed.due));
+            if self.is_answered(sealed) {
+                return Some(self.beat.last_answer().1.saturating_sub(sealed.due));
             }
             if now >= give_up {
                 warn!(tick = sealed.number, "logic is slow; beats go on without it");
@@ -179,6 +178,10 @@ impl Driver {
             }
         }
         Some(self.clock.now().saturating_sub(sealed.due))
+    }
+
+    fn is_answered(&self, sealed: &Sealed) -> bool {
+        self.beat.last_answer().0 >= sealed.number
     }
 
     /// Waits for a signal, at most until `until`, and does what it says.

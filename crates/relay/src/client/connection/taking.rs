@@ -10,13 +10,22 @@ use tracing::debug;
 
 use super::{Connection, End};
 use crate::config::Config;
+use crate::tick::clock::Clock;
 use crate::tick::intake::{Full, Heartbeat, News};
 
 /// What does not change while one read's bytes are taken.
 struct Moment<'a> {
-    /// In listened time.
+    /// When they came, in listened time.
+    heard: Duration,
+    /// The same in the relay's time.
     now: Duration,
     config: &'a Config,
+}
+
+impl<'a> Moment<'a> {
+    fn of(clock: &Clock, config: &'a Config) -> Self {
+        Self { heard: clock.listened(), now: clock.now(), config }
+    }
 }
 
 impl Connection<'_> {
@@ -25,7 +34,7 @@ impl Connection<'_> {
         self.client.figures.bytes_came(bytes.len());
         self.front.metrics.bytes_in.inc_by(bytes.len() as u64);
         let config = self.front.config.load();
-        let moment = Moment { now: self.front.clock.listened(), config: &config };
+        let moment = Moment::of(&self.front.clock, &config);
         let frames = if self.partial.is_empty() {
             let (taken, frames) = self.take_frames(bytes, &moment)?;
             self.partial.extend_from_slice(&bytes[taken..]);
@@ -42,7 +51,7 @@ impl Connection<'_> {
     pub(super) fn go_on(&mut self) -> Result<(), End> {
         self.space = None;
         let config = self.front.config.load();
-        let moment = Moment { now: self.front.clock.listened(), config: &config };
+        let moment = Moment::of(&self.front.clock, &config);
         let frames = self.take_from_partial(&moment)?;
         self.account_for(0, frames, &moment);
         Ok(())
@@ -52,7 +61,7 @@ impl Connection<'_> {
         if self.partial.is_empty() || self.space.is_some() {
             self.partial_since = None;
         } else if frames > 0 || self.partial_since.is_none() {
-            self.partial_since = Some(moment.now);
+            self.partial_since = Some(moment.heard);
         }
         let rate = moment.config.limits.rate();
         self.paused_until = self.allowance.charge(moment.now, bytes as u64, frames, rate);
@@ -107,7 +116,7 @@ impl Connection<'_> {
         if taken.is_ok() {
             self.spoke = true;
             self.front.metrics.frames_in.inc();
-            self.client.figures.frame_came(moment.now);
+            self.client.figures.frame_came(moment.heard);
             if self.client.figures.wants_look() {
                 self.front.intake.tell(News::Heard(self.client.id));
             }
@@ -117,7 +126,7 @@ impl Connection<'_> {
 
     fn take_packet(&self, body: &[u8], moment: &Moment<'_>) -> Result<(), Full> {
         self.front.intake.packet(self.client, body)?;
-        self.client.figures.packet_came(moment.now);
+        self.client.figures.packet_came(moment.heard);
         Ok(())
     }
 
@@ -127,7 +136,7 @@ impl Connection<'_> {
         body: &[u8],
         moment: &Moment<'_>,
     ) -> Result<(), Full> {
-        let Moment { now, config } = moment;
+        let Moment { heard, config, .. } = moment;
         let claim = claims.as_ref().map(|claims| claims.status);
         // `alive` changes nothing for whoever is.
         let judge =
@@ -136,7 +145,7 @@ impl Connection<'_> {
             claim,
             record: config.journal.heartbeats,
             forward: config.heartbeat.forward.then_some(body),
-            judge_claim_at: judge.then_some(*now),
+            judge_claim_at: judge.then_some(*heard),
         };
         self.front.intake.heartbeat(self.client, heartbeat)?;
         self.front.metrics.heartbeats.inc();
