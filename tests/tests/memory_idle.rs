@@ -8,10 +8,10 @@ use pulsegate_tests::{TestClient, TestRelay, alone, eventually};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 const CLIENTS: usize = 10_000;
-const BYTES_EACH: u64 = 3 * 1024;
+const BYTES_EACH: u64 = 2 * 1024;
 
 #[test]
-fn ten_thousand_idle_clients_cost_three_kilobytes_each_at_most() {
+fn ten_thousand_idle_clients_cost_two_kilobytes_each_at_most() {
     let _alone = alone();
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();

@@ -305,3 +305,30 @@ fn record(timing: &Timing) -> pulsegate_journal::Timing {
         bytes: timing.bytes as u64,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    const NEVER: Duration = Duration::from_secs(3600);
+
+    /// How long the journal's thread sleeps over answers of so many bytes, so many of them.
+    async fn slept_over(count: usize, bytes: usize) -> Duration {
+        let (_batches, answers, mut inbox) = queues();
+        for _ in 0..count {
+            answers.room().await.unwrap().put(Entry::Push(vec![0; bytes].into()));
+        }
+        let began = Instant::now();
+        assert!(matches!(inbox.next(NEVER).await, Some(None)));
+        began.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_wait_for_a_batch_unless_they_are_many_or_large() {
+        assert!(slept_over(QUEUE / 2, LARGE - 1).await >= NEVER);
+        assert_eq!(slept_over(QUEUE, 1).await, Duration::ZERO);
+        assert_eq!(slept_over(1, LARGE).await, Duration::ZERO);
+    }
+}
