@@ -4,6 +4,7 @@
 //! bounded queue. When that queue is full, since the journal is slow, beats are late; they are
 //! never skipped, and the batch goes on growing until clients have to wait.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +14,12 @@ use pulsegate_protocol::proto::item::Item;
 use pulsegate_protocol::tick::Head;
 use pulsegate_protocol::{Reason, link, pace, proto};
 use serde_json::Value;
+use thread_priority::{
+    RealtimeThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
+    set_thread_priority_and_policy, thread_native_id,
+};
 use tokio::sync::mpsc;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::beat::{Beat, Inbox, Signal};
 use super::clock::{Clock, nanos, wall_ns};
@@ -77,6 +82,17 @@ enum Heard {
     Stop,
 }
 
+/// Asks for what a thread that must be on time can get; without it, beats are later on a busy
+/// machine, and nothing else. A beat is over in microseconds, so nobody is kept waiting by it.
+fn be_punctual() {
+    let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
+    let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Fifo);
+    match set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy) {
+        Ok(()) => info!("the beat has real-time priority"),
+        Err(error) => debug!(%error, "the beat may not have real-time priority"),
+    }
+}
+
 /// A sealed batch, and when its beat was due and happened.
 struct Sealed {
     number: u64,
@@ -89,8 +105,7 @@ struct Sealed {
 impl Driver {
     /// Beats until told to stop, or until the journal is gone.
     pub fn run(mut self) {
-        // Whoever has no right to a finer timer gets the usual 50 µs.
-        let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
+        be_punctual();
         let mut pacer = Pacer::new(self.beat.pace());
         let mut due = self.clock.now();
         let mut last_beat = None;
