@@ -1,0 +1,59 @@
+//! `reliability`: attacks on the promises of Pulsegate, each a command, bounded, and repeatable by
+//! the seed that it prints.
+//!
+//! `reliability/run` installs what is needed, builds, and starts this.
+//!
+//! - [`attack`]: how much, and by which seed; and the figures that an attack comes to
+//! - the other modules: an attack each
+//!
+//! An attack that finds a broken promise panics with what it saw: that is its report.
+
+// A panic is a report.
+#![allow(clippy::unwrap_used)]
+
+mod attack;
+
+use std::panic;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::attack::{Attack, Figures};
+
+/// Attacks the promises of Pulsegate in its real binaries, and prints the figures in Markdown.
+///
+/// Everything runs on loopback or in namespaces of its own. `TEST_BINARIES=DIR` attacks the
+/// `pulsegate` and `logic-server` of another directory.
+#[derive(Debug, Parser)]
+#[command(name = "reliability", version)]
+struct Arguments {
+    #[command(subcommand)]
+    what: What,
+    #[command(flatten)]
+    attack: Attack,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+enum What {}
+
+fn main() -> ExitCode {
+    let Arguments { what, attack } = Arguments::parse();
+    let attack = attack.with_seed();
+    println!("seed {}", attack.seed());
+    let begun = std::time::Instant::now();
+    match panic::catch_unwind(|| run(what, &attack)) {
+        Ok(figures) => {
+            println!("\n{figures}\n{:.0} s", begun.elapsed().as_secs_f64());
+            ExitCode::SUCCESS
+        }
+        Err(_) => {
+            eprintln!("\nA promise is broken. Once more with --seed {}", attack.seed());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(what: What, attack: &Attack) -> Figures {
+    let _ = attack;
+    match what {}
+}
