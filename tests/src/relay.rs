@@ -300,13 +300,13 @@ impl TestRelay {
     }
 }
 
-fn run(dir: &Path) -> Command {
+pub(crate) fn run(dir: &Path) -> Command {
     let mut command = pulsegate();
     command.arg("run").arg("--config").arg(dir.join("relay.toml")).current_dir(dir);
     command
 }
 
-fn configure(host: &Host, dir: &Path, settings: &str) {
+pub(crate) fn configure(host: &Host, dir: &Path, settings: &str) {
     let own = [
         ("client.listen", host.clients().to_string()),
         ("admin.listen", host.admin().to_string()),
