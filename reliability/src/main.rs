@@ -12,6 +12,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod attack;
+mod ending;
+mod kills;
 
 use std::panic;
 use std::process::ExitCode;
@@ -34,7 +36,10 @@ struct Arguments {
 }
 
 #[derive(Debug, Clone, Copy, Subcommand)]
-enum What {}
+enum What {
+    /// Kill the relay at random moments, under load and while it starts
+    Kills,
+}
 
 fn main() -> ExitCode {
     let Arguments { what, attack } = Arguments::parse();
@@ -54,6 +59,7 @@ fn main() -> ExitCode {
 }
 
 fn run(what: What, attack: &Attack) -> Figures {
-    let _ = attack;
-    match what {}
+    match what {
+        What::Kills => kills::attack(attack),
+    }
 }
