@@ -47,6 +47,23 @@ fn an_address_has_its_own_limit() {
 }
 
 #[test]
+fn a_network_has_its_own_limit() {
+    let relay = TestRelay::start("limits.sessions_per_prefix = 2");
+    let from = |address: [u8; 4]| TestClient::connect_from(address.into(), relay.clients());
+    let mut neighbours = [from([127, 0, 9, 1]), from([127, 0, 9, 2])];
+    neighbours.each_mut().into_iter().for_each(|client| client.echo("in"));
+    let turned_away = from([127, 0, 9, 3]).read_close();
+    assert_eq!(turned_away.reason, "prefix_full");
+    assert!(turned_away.notice["retry_after_ms"].is_u64());
+    from([127, 0, 10, 3]).echo("another network");
+    let counter = "pulsegate_connections_turned_away_total{reason=\"prefix_full\"}";
+    assert_eq!(relay.metric(counter), 1.0);
+    drop(neighbours);
+    eventually("both are gone", || relay.departed().iter().any(|gone| gone["id"] == 2));
+    from([127, 0, 9, 3]).echo("room again");
+}
+
+#[test]
 fn a_flooder_has_to_wait_and_loses_nothing() {
     let _alone = alone();
     let relay = TestRelay::start("limits.frames_per_second = 1000\nlimits.outbox = '1MiB'");

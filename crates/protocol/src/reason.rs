@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 pub use crate::link::proto::Reason;
 
 /// The sessions' ends that a client, an operator or a document can meet: name and explanation.
-const TABLE: [(Reason, &str, &str); 20] = [
+const TABLE: [(Reason, &str, &str); 22] = [
     (Reason::Goodbye, "goodbye", "the client said so, or closed its side between two frames"),
     (Reason::Disconnected, "disconnected", "the connection broke"),
     (Reason::Silent, "silent", "nothing arrived for `liveness.close_after`"),
@@ -41,6 +41,16 @@ const TABLE: [(Reason, &str, &str); 20] = [
     (Reason::RelayCrashed, "relay_crashed", "the relay died; said by its next life"),
     (Reason::ServerFull, "server_full", "`limits.sessions` was reached, or files ran out"),
     (Reason::AddressFull, "address_full", "`limits.sessions_per_address` was reached"),
+    (
+        Reason::PrefixFull,
+        "prefix_full",
+        "`limits.sessions_per_prefix` was reached by its /24, or its /64",
+    ),
+    (
+        Reason::CrowdedOut,
+        "crowded_out",
+        "it had sent no frame yet when `limits.newcomers` was reached, and of those it was the oldest",
+    ),
     (Reason::Internal, "internal", "a fault of the relay's own, in this session alone"),
 ];
 

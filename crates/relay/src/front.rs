@@ -9,6 +9,7 @@ use pulsegate_protocol::heartbeat::Recognition;
 use pulsegate_protocol::{Framing, Reason};
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
 
 use crate::admin::metrics::Metrics;
 use crate::client::Client;
@@ -19,6 +20,10 @@ use crate::session::roster::Roster;
 use crate::tick::beat::Beat;
 use crate::tick::clock::Clock;
 use crate::tick::intake::Intake;
+
+/// How many connections there may be beside the sessions that are open: of clients that are told
+/// why they are closed. Above it they are told as far as the socket takes it at once.
+pub const PARTING: usize = 256;
 
 /// The side of the relay that clients see.
 #[derive(Debug)]
@@ -45,6 +50,8 @@ pub struct Front {
     pub logic_is_lost: AtomicBool,
     /// The id of the session that was let in last.
     pub last_session: AtomicU64,
+    /// A task for each connection.
+    pub connections: TaskTracker,
 }
 
 impl Front {
@@ -56,18 +63,32 @@ impl Front {
     /// Why a client from this address is not let in, if it is not.
     pub fn turns_away(&self, address: IpAddr) -> Option<Reason> {
         let limits = &self.config.load().limits;
+        let reached = |most: Option<usize>, there| most.is_some_and(|most| there >= most);
+        let neighbours = self.roster.neighbours(address);
         if self.logic_is_lost.load(Relaxed) {
             Some(Reason::LogicAway)
         } else if self.roster.len() >= limits.sessions {
             Some(Reason::ServerFull)
-        } else if limits
-            .sessions_per_address
-            .is_some_and(|limit| self.roster.len_of(address) >= limit)
-        {
+        } else if reached(limits.sessions_per_address, neighbours.address) {
             Some(Reason::AddressFull)
+        } else if reached(limits.sessions_per_prefix, neighbours.prefix) {
+            Some(Reason::PrefixFull)
         } else {
             None
         }
+    }
+
+    /// The client that has waited longest with its first frame, if there are too many such.
+    pub fn newcomer_too_many(&self) -> Option<Arc<Client>> {
+        let config = self.config.load();
+        // Where a client need not say anything, saying nothing is no reason to close it.
+        let limit = config.limits.newcomers.filter(|_| config.client.first_frame_within.is_some());
+        limit.and_then(|limit| self.roster.newcomer_too_many(limit))
+    }
+
+    /// Whether so many connections are open that those that part cannot be waited for.
+    pub fn is_crowded(&self) -> bool {
+        self.connections.len() > self.config.load().limits.sessions + PARTING
     }
 
     /// Ends a session, unless it has ended.
@@ -81,14 +102,14 @@ impl Front {
         if frames.count() == 0 {
             return;
         }
-        let limit = self.config.load().limits.outbox;
-        match client.outbox.post(frames.wire(), self.clock.listened(), limit) {
+        let room = self.config.load().outbox();
+        match client.outbox.post(frames.wire(), self.clock.listened(), room) {
             Posted::Sent => self.sent(client, frames),
             Posted::Waits => {
                 self.sent(client, frames);
                 client.wake();
             }
-            Posted::Full => self.end(client, Reason::SlowReader, json!({ "outbox": limit })),
+            Posted::Full => self.end(client, Reason::SlowReader, json!({ "outbox": room.bytes })),
             Posted::Gone => self.metrics.replies_dropped("gone", frames.count()),
         }
     }

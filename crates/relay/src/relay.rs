@@ -155,6 +155,7 @@ impl Relay {
             last_session: AtomicU64::new((recovered.epoch - 1) * IDS_PER_EPOCH),
         });
         let status = Arc::new(Mutex::new(Status::default()));
+            connections: TaskTracker::new(),
         let view = Arc::new(View {
             front: Arc::clone(&front),
             figures: Arc::clone(&figures),
@@ -220,7 +221,7 @@ impl Relay {
     /// Any part that ended before its time.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
         let Self { config, front, view, driver, recorder, link, sample, clients, admin } = self;
-        let tasks = TaskTracker::new();
+        let connections = front.connections.clone();
         let (no_more_clients, last_tick_sent, end) =
             (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
 
@@ -240,8 +241,7 @@ impl Relay {
         let client_thread = task_thread(CLIENTS, end.clone(), move || connection::rest(&beat))?;
         let clients = moved_to(&client_thread, clients)
             .map_err(|error| Error::Start { what: "the client socket", error })?;
-        let doors =
-            listener::run(clients, Arc::clone(&front), tasks.clone(), no_more_clients.clone());
+        let doors = listener::run(clients, Arc::clone(&front), no_more_clients.clone());
         parts.task(&client_thread, LISTENER, doors);
         if let Some(admin) = admin {
             parts.task(
@@ -267,10 +267,10 @@ impl Relay {
         last_tick_sent.cancel();
         // The journal ends with the link's last word, and may be the first to be seen.
         parts.end_of(&[LINK, JOURNAL]).await?;
-        tasks.close();
-        if timeout(LAST_BYTES, tasks.wait()).await.is_err() {
+        connections.close();
+        if timeout(LAST_BYTES, connections.wait()).await.is_err() {
             warn!(
-                clients = tasks.len(),
+                clients = connections.len(),
                 "clients that take their last bytes too slowly are cut off"
             );
         }

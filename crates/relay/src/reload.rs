@@ -110,6 +110,7 @@ fn apply(view: &View, new: &Config) {
         }
     };
     crate::log::set_level(merged.log.level);
+    crate::log::set_lines_per_minute(merged.log.lines_per_minute);
     front.config.store(Arc::new(merged));
     front.beat.reload();
     if !changes.live.is_empty() {

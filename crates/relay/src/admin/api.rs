@@ -68,9 +68,12 @@ async fn metrics(State(view): Shared) -> Result<Response, Refusal> {
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }
 
+    metrics.newcomers.set(view.front.roster.newcomers() as i64);
+    metrics.connections.set(view.front.connections.len() as i64);
 async fn status(State(view): Shared) -> Json<Value> {
     Json(shown::status(&view))
 }
+    metrics.log_lines_left_out.set(crate::log::lines_left_out() as i64);
 
 async fn sessions(State(view): Shared) -> Json<Vec<Session>> {
     let now = view.front.clock.listened();

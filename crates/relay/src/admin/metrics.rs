@@ -30,6 +30,10 @@ pub struct Metrics {
     turned_away: Family<ByReason, Counter>,
     /// Sessions that are open; set when it is looked at.
     pub sessions: Gauge,
+    /// Sessions of which no frame has come; set when it is looked at.
+    pub newcomers: Gauge,
+    /// Connections, those that part included; set when it is looked at.
+    pub connections: Gauge,
     /// Frames received.
     pub frames_in: Counter,
     /// Bytes received.
@@ -72,6 +76,8 @@ pub struct Metrics {
     pub log_lines_dropped: Gauge,
 }
 
+    /// Log lines that were left out; set when it is looked at.
+    pub log_lines_left_out: Gauge,
 impl Debug for Metrics {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Metrics")
@@ -93,6 +99,8 @@ impl Default for Metrics {
             sessions: Gauge::default(),
             frames_in: Counter::default(),
             bytes_in: Counter::default(),
+            newcomers: Gauge::default(),
+            connections: Gauge::default(),
             heartbeats: Counter::default(),
             frames_out: Counter::default(),
             bytes_out: Counter::default(),
@@ -119,6 +127,7 @@ impl Default for Metrics {
         };
         metrics.register();
         metrics
+            log_lines_left_out: Gauge::default(),
     }
 }
 
@@ -130,6 +139,8 @@ impl Metrics {
         registry.register("sessions_opened", "Sessions opened", self.opened.clone());
         registry.register("sessions_closed", "Sessions closed, by reason", self.closed.clone());
         registry.register("connections_turned_away", "Connections not let in", self.turned_away.clone());
+        registry.register("newcomers", "Sessions of which no frame has come", self.newcomers.clone());
+        registry.register("connections", "Connections, those that part included", self.connections.clone());
         registry.register("frames_in", "Frames received", self.frames_in.clone());
         registry.register_with_unit("received", "Bytes received", Unit::Bytes, self.bytes_in.clone());
         registry.register("heartbeats", "Heartbeats received", self.heartbeats.clone());
@@ -159,6 +170,7 @@ impl Metrics {
 
     /// A session ended.
     pub fn closed(&self, reason: Reason) {
+        registry.register("log_lines_left_out", "Log lines above log.lines_per_minute", self.log_lines_left_out.clone());
         self.closed.get_or_create(&ByReason { reason: reason.name() }).inc();
     }
 

@@ -69,9 +69,12 @@ pub async fn serve(front: Arc<Front>, client: Arc<Client>, reader: OwnedReadHalf
     }
     let reader = connection.into_reader();
     let (reason, details) = client.parting().unwrap_or((Reason::Internal, &Value::Null));
-    let notices = front.config.load().client.notices;
+    if front.is_crowded() {
+        parting::part_at_once(&front, &client, reason, details);
+        return;
+    }
     // Boxed, so that those who stay need no room for it.
-    Box::pin(parting::part(&client, reader, reason, details, front.framing, notices)).await;
+    Box::pin(parting::part(&front, &client, reader, reason, details)).await;
 }
 
 struct Connection<'a> {

@@ -13,9 +13,9 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use super::figures::Figures;
@@ -30,17 +30,11 @@ const TURNED_AWAY_AT_ONCE: usize = 64;
 /// How long the listener rests when files run out: from, to.
 const REST: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
-/// Lets clients in until `stop`. Their tasks run on in `tasks`, on the same thread.
-pub async fn run(
-    listener: TcpListener,
-    front: Arc<Front>,
-    tasks: TaskTracker,
-    stop: CancellationToken,
-) {
+/// Lets clients in until `stop`. Their tasks run on in [`Front::connections`], on the same thread.
+pub async fn run(listener: TcpListener, front: Arc<Front>, stop: CancellationToken) {
     let mut door = Door {
         config: front.config.load_full(),
         front,
-        tasks,
         turned_away: Arc::new(Semaphore::new(TURNED_AWAY_AT_ONCE)),
         reserve: reserve(),
         rest: REST.0,
@@ -67,7 +61,6 @@ struct Door {
     /// The configuration that the listening socket was set up by.
     config: Arc<Config>,
     front: Arc<Front>,
-    tasks: TaskTracker,
     turned_away: Arc<Semaphore>,
     /// A file kept open so that, when files run out, one connection can still be answered.
     reserve: Option<File>,
@@ -92,6 +85,7 @@ impl Door {
             self.turn_away(stream, reason);
             return;
         }
+        self.crowd_out_a_newcomer().await;
         let front = &self.front;
         let (reader, writer) = stream.into_split();
         let client = Arc::new(Client::new(
@@ -105,7 +99,23 @@ impl Door {
             front.intake.space().await;
         }
         debug!(session = client.id, %peer, "session opened");
-        self.tasks.spawn(connection::serve(Arc::clone(front), client, reader));
+        front.connections.spawn(connection::serve(Arc::clone(front), client, reader));
+    }
+
+    /// Makes room for one more of whom no frame has come.
+    ///
+    /// The oldest goes, and not the one at the door: those who mean no harm send their first frame
+    /// at once, while those who fill the place stay as long as they may. Were the new one turned
+    /// away, a few connections a second would keep everybody out.
+    async fn crowd_out_a_newcomer(&self) {
+        if self.front.newcomer_too_many().is_none() {
+            return;
+        }
+        // First frames may have come that nobody has read yet.
+        yield_now().await;
+        if let Some(oldest) = self.front.newcomer_too_many() {
+            self.front.end(&oldest, Reason::CrowdedOut, retry_after());
+        }
     }
 
     fn turn_away(&self, mut stream: TcpStream, reason: Reason) {
@@ -113,7 +123,7 @@ impl Door {
         let Ok(permit) = Arc::clone(&self.turned_away).try_acquire_owned() else { return };
         let notices = self.front.config.load().client.notices;
         let notice = parting::notice(self.front.framing, reason, &retry_after());
-        self.tasks.spawn(async move {
+        self.front.connections.spawn(async move {
             if notices {
                 let _ = stream.write_all(&notice).await;
             }

@@ -23,7 +23,8 @@ struct Inner {
     /// Gone once the client has parted.
     socket: Option<OwnedWriteHalf>,
     waiting: BytesMut,
-    /// When what still waits was posted, and how many waiting bytes end with it.
+    /// When what still waits was posted, and how many waiting bytes end with it. What was posted
+    /// soon after another is one with it, so that many small frames need no more room than few.
     posted: VecDeque<(Duration, usize)>,
     /// Whether replies are kept until they are handed over.
     held_back: bool,
@@ -32,6 +33,21 @@ struct Inner {
     /// Whether a write failed.
     broken: bool,
 }
+
+/// How much an outbox holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// So many bytes wait at the most. One frame always fits, whose body is no longer.
+    pub bytes: usize,
+    /// For so long they may wait.
+    pub within: Duration,
+}
+
+/// Into how many steps the time that bytes may wait is divided: so exact is their age.
+pub const STEPS: u32 = 64;
+
+/// The most that a frame has beside its body.
+const FRAMING: usize = 4;
 
 /// What became of frames that were posted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,11 +76,10 @@ impl Outbox {
         Self(Mutex::new(inner))
     }
 
-    /// Sends frames, or keeps what the socket does not take. At most `limit` bytes wait; what is
-    /// posted to an empty outbox always fits.
-    pub fn post(&self, frames: &[u8], now: Duration, limit: usize) -> Posted {
+    /// Sends frames, or keeps what the socket does not take, as far as there is `room`.
+    pub fn post(&self, frames: &[u8], now: Duration, room: Room) -> Posted {
         let mut inner = self.lock();
-        inner.post(frames, now, limit).unwrap_or_else(|_| {
+        inner.post(frames, now, room).unwrap_or_else(|_| {
             inner.broken = true;
             Posted::Gone
         })
@@ -126,7 +141,7 @@ impl Outbox {
 }
 
 impl Inner {
-    fn post(&mut self, mut frames: &[u8], now: Duration, limit: usize) -> io::Result<Posted> {
+    fn post(&mut self, mut frames: &[u8], now: Duration, room: Room) -> io::Result<Posted> {
         if self.socket.is_none() {
             return Ok(Posted::Gone);
         }
@@ -137,20 +152,28 @@ impl Inner {
         if frames.is_empty() {
             return Ok(Posted::Sent);
         }
-        if self.is_over(limit, frames.len()) && self.held_back && !self.due {
+        if self.is_over(room.bytes, frames.len()) && self.held_back && !self.due {
             self.make_due(now);
             self.write()?;
         }
-        if self.is_over(limit, frames.len()) {
+        if self.is_over(room.bytes, frames.len()) {
             return Ok(Posted::Full);
         }
         self.waiting.extend_from_slice(frames);
-        self.posted.push_back((now, frames.len()));
+        self.note(now, frames.len(), room.within / STEPS);
         Ok(if self.due { Posted::Waits } else { Posted::Sent })
     }
 
     fn is_over(&self, limit: usize, length: usize) -> bool {
-        !self.waiting.is_empty() && self.waiting.len() + length > limit
+        self.waiting.len() + length > limit + FRAMING
+    }
+
+    fn note(&mut self, now: Duration, length: usize, step: Duration) {
+        match self.posted.back_mut() {
+            // What is held back on purpose has no age yet.
+            Some((at, bytes)) if !self.due || now.saturating_sub(*at) < step => *bytes += length,
+            _ => self.posted.push_back((now, length)),
+        }
     }
 
     /// What waited on purpose waits for the socket from now on.
@@ -207,7 +230,7 @@ mod tests {
 
     use super::*;
 
-    const LIMIT: usize = 64 * 1024;
+    const ROOM: Room = Room { bytes: 64 * 1024, within: Duration::from_secs(10) };
 
     async fn outbox_and_client() -> (Outbox, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -219,7 +242,7 @@ mod tests {
 
     fn fill(outbox: &Outbox) -> Posted {
         for second in 0..10_000 {
-            let posted = outbox.post(&[7; 4000], Duration::from_secs(second), LIMIT);
+            let posted = outbox.post(&[7; 4000], Duration::from_secs(second), ROOM);
             if posted != Posted::Sent && posted != Posted::Waits {
                 return posted;
             }
@@ -230,7 +253,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_posted_goes_out_at_once_when_the_socket_takes_it() {
         let (outbox, mut client) = outbox_and_client().await;
-        assert_eq!(outbox.post(b"\0\0\0\x05hello", Duration::ZERO, LIMIT), Posted::Sent);
+        assert_eq!(outbox.post(b"\0\0\0\x05hello", Duration::ZERO, ROOM), Posted::Sent);
         let mut frame = [0; 9];
         client.read_exact(&mut frame).await.unwrap();
         assert_eq!(&frame, b"\0\0\0\x05hello");
@@ -243,8 +266,29 @@ mod tests {
         assert_eq!(fill(&outbox), Posted::Full);
         assert!(outbox.waits_since().is_some());
         let (_socket, waiting) = outbox.close().unwrap();
-        assert!(waiting.len() <= LIMIT);
-        assert_eq!(outbox.post(b"x", Duration::ZERO, LIMIT), Posted::Gone);
+        assert!(waiting.len() <= ROOM.bytes + FRAMING);
+        assert_eq!(outbox.post(b"x", Duration::ZERO, ROOM), Posted::Gone);
+    }
+
+    #[tokio::test]
+    async fn many_small_frames_take_no_more_room_than_few() {
+        let (outbox, _client) = outbox_and_client().await;
+        let mut now = Duration::ZERO;
+        while outbox.waits_since().is_none() {
+            outbox.post(&[0; 4000], now, ROOM);
+        }
+        while outbox.post(&[0; 4], now, ROOM) == Posted::Waits {
+            now += Duration::from_millis(1);
+        }
+        assert!(now > Duration::from_secs(10), "{now:?}");
+        let steps = outbox.lock().posted.len();
+        assert!(steps as u128 <= 2 + now.as_millis() * u128::from(STEPS) / 10_000, "{steps}");
+    }
+
+    #[tokio::test]
+    async fn not_even_an_empty_outbox_takes_more_than_it_may_hold() {
+        let (outbox, _client) = outbox_and_client().await;
+        assert_eq!(outbox.post(&vec![0; 16 * 1024 * 1024], Duration::ZERO, ROOM), Posted::Full);
     }
 
     #[tokio::test]
@@ -274,8 +318,8 @@ mod tests {
     async fn what_is_held_back_goes_out_when_it_is_handed_over() {
         let (outbox, mut client) = outbox_and_client().await;
         outbox.hold_back();
-        assert_eq!(outbox.post(b"\0\0\0\x03one", Duration::ZERO, LIMIT), Posted::Sent);
-        assert_eq!(outbox.post(b"\0\0\0\x03two", Duration::ZERO, LIMIT), Posted::Sent);
+        assert_eq!(outbox.post(b"\0\0\0\x03one", Duration::ZERO, ROOM), Posted::Sent);
+        assert_eq!(outbox.post(b"\0\0\0\x03two", Duration::ZERO, ROOM), Posted::Sent);
         assert_eq!(outbox.waits_since(), None);
 
         outbox.hand_over(Duration::from_secs(5));
@@ -285,7 +329,7 @@ mod tests {
         client.read_exact(&mut frames).await.unwrap();
         assert_eq!(&frames, b"\0\0\0\x03one\0\0\0\x03two");
 
-        assert_eq!(outbox.post(b"\0\0\0\x05three", Duration::ZERO, LIMIT), Posted::Sent);
+        assert_eq!(outbox.post(b"\0\0\0\x05three", Duration::ZERO, ROOM), Posted::Sent);
         outbox.release(Duration::ZERO);
         outbox.flush().unwrap();
         assert_eq!(client.read(&mut [0; 20]).await.unwrap(), 9);
@@ -296,7 +340,7 @@ mod tests {
         let (outbox, mut client) = outbox_and_client().await;
         outbox.hold_back();
         for _ in 0..40 {
-            assert_ne!(outbox.post(&[1; 4000], Duration::ZERO, LIMIT), Posted::Full);
+            assert_ne!(outbox.post(&[1; 4000], Duration::ZERO, ROOM), Posted::Full);
         }
         assert!(client.read(&mut [0; 100]).await.unwrap() > 0);
     }

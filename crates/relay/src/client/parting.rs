@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use bytes::BytesMut;
 use pulsegate_protocol::reason::close_notice;
 use pulsegate_protocol::{Framing, Reason};
 use serde_json::Value;
@@ -17,6 +18,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::timeout;
 
 use super::Client;
+use crate::front::Front;
 
 /// How long the last bytes may take to go out, and then how long is listened.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -26,24 +28,42 @@ const DRAIN: usize = 64 * 1024;
 
 /// Parts with a client whose session has ended.
 pub async fn part(
+    front: &Front,
     client: &Client,
     reader: OwnedReadHalf,
     reason: Reason,
     details: &Value,
-    framing: Framing,
-    notices: bool,
 ) {
-    let Some((mut socket, mut last)) = client.outbox.close() else { return };
-    if reason == Reason::SlowReader {
-        reset(socket.as_ref());
-        return;
-    }
-    if notices {
-        last.extend_from_slice(&notice(framing, reason, details));
-    }
+    let Some((mut socket, last)) = last_bytes(front, client, reason, details) else { return };
     // A client that is gone, or does not take its last bytes, does not get them.
     let _ = timeout(PATIENCE, send(&mut socket, &last)).await;
     let _ = timeout(PATIENCE, drain(reader)).await;
+}
+
+/// Parts with a client whose session has ended, and waits for nothing: it gets what its socket
+/// takes now, and may lose it if it sent something that nobody read.
+pub fn part_at_once(front: &Front, client: &Client, reason: Reason, details: &Value) {
+    if let Some((socket, last)) = last_bytes(front, client, reason, details) {
+        let _ = socket.try_write(&last);
+    }
+}
+
+/// The socket and what is to be sent over it; nothing for a client that does not read.
+fn last_bytes(
+    front: &Front,
+    client: &Client,
+    reason: Reason,
+    details: &Value,
+) -> Option<(OwnedWriteHalf, BytesMut)> {
+    let (socket, mut last) = client.outbox.close()?;
+    if reason == Reason::SlowReader {
+        reset(socket.as_ref());
+        return None;
+    }
+    if front.config.load().client.notices {
+        last.extend_from_slice(&notice(front.framing, reason, details));
+    }
+    Some((socket, last))
 }
 
 /// The frame that tells a client why it is closed; empty where nothing but the game's bytes may be

@@ -78,7 +78,7 @@ enum CannotStart {
 pub fn run(args: RunArgs) -> miette::Result<ExitCode> {
     let origin = args.origin();
     let config = origin.load()?;
-    let _log = log::start(config.log.level, config.log.format);
+    let _log = log::start(&config.log);
     raise_file_limit(&config)?;
     let runtime = super::runtime()?;
     let code = runtime.block_on(serve(config, origin));
@@ -104,6 +104,7 @@ async fn serve(config: Config, origin: Origin) -> miette::Result<ExitCode> {
 
     let signals = Signals::take().into_diagnostic()?;
     let shutdown = CancellationToken::new();
+    tokio::spawn(log::tell_what_was_left_out());
     // These end with the process.
     tokio::spawn(reload_on_demand(origin, Arc::clone(&view)));
     tokio::spawn(service::feed_watchdog(view, shutdown.clone()));

@@ -8,8 +8,9 @@ use pulsegate_protocol::Framing;
 use pulsegate_protocol::framing::LengthPrefix;
 use pulsegate_protocol::heartbeat::Kinds;
 
-use super::settings::{Client, Heartbeat, Journal, Limits, Liveness, Tick};
+use super::settings::{Client, Config, Heartbeat, Journal, Limits, Liveness, Tick};
 use crate::client::allowance::Rate;
+use crate::client::outbox::Room;
 use crate::session::liveness::{Policy, Rules};
 
 /// An enum whose variants are words of the configuration.
@@ -122,6 +123,13 @@ impl Heartbeat {
     /// Which bodies are heartbeats.
     pub fn kinds(&self) -> Kinds {
         self.matches
+    }
+}
+
+impl Config {
+    /// How much may wait for one client.
+    pub fn outbox(&self) -> Room {
+        Room { bytes: self.limits.outbox, within: self.client.write_within }
     }
 }
 

@@ -136,6 +136,19 @@ impl Found {
             ["limits.sessions_per_address", "limits.sessions"],
             "one address may not have more clients than all together",
         );
+        self.when(
+            limits.sessions_per_prefix.is_some_and(|most| most > limits.sessions),
+            ["limits.sessions_per_prefix", "limits.sessions"],
+            "one network may not have more clients than all together",
+        );
+        self.when(
+            limits
+                .sessions_per_address
+                .zip(limits.sessions_per_prefix)
+                .is_some_and(|(address, prefix)| address > prefix),
+            ["limits.sessions_per_address", "limits.sessions_per_prefix"],
+            "one address may not have more clients than its network",
+        );
         let needed = config.needs().memory();
         self.when(
             limits.memory.is_some_and(|most| (most as u64) < needed),

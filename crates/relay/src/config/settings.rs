@@ -200,8 +200,13 @@ settings! {
     limits: Limits {
         /// How many clients at once; the next one is told that the server is full.
         sessions: usize = 10_000, count(1..=1_000_000), live;
-        /// How many clients at once from one address.
+        /// How many clients at once from one address; the next one is told so.
         sessions_per_address: Option<usize> = None, Off(count(1..=1_000_000)), live;
+        /// How many clients at once from one /24 of IPv4 or /64 of IPv6; the next one is told so.
+        sessions_per_prefix: Option<usize> = None, Off(count(1..=1_000_000)), live;
+        /// How many clients at once may not have sent a first frame; for the next one, the one that
+        /// has waited longest is closed. Not counted where `client.first_frame_within` is off.
+        newcomers: Option<usize> = Some(1024), Off(count(1..=1_000_000)), live;
         /// How many bytes a second are read from one client; more have to wait.
         bytes_per_second: usize = 256 * KIB, size(KIB..=16 * GIB), live;
         /// How many frames a second are taken from one client; more have to wait.
@@ -224,6 +229,9 @@ settings! {
             ("debug", Level::DEBUG),
             ("trace", Level::TRACE),
         ]), live;
+        /// How many lines a minute one message may have, debug and trace aside; how many more
+        /// there were is told each minute.
+        lines_per_minute: Option<u32> = Some(10), Off(count(1..=1_000_000)), live;
         /// Lines for people, or one JSON object a line.
         format: LogFormat = LogFormat::Text, Choice(LogFormat::WORDS), restart;
     }

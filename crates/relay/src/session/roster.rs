@@ -9,6 +9,8 @@ use pulsegate_protocol::Reason;
 use serde_json::Value;
 use tracing::debug;
 
+use super::newcomers::Newcomers;
+use super::sources::{Neighbours, Sources};
 use crate::admin::metrics::Metrics;
 use crate::client::Client;
 use crate::tick::clock::{self, Clock};
@@ -18,7 +20,8 @@ use crate::tick::intake::{Full, Intake};
 #[derive(Debug)]
 pub struct Roster {
     clients: RwLock<HashMap<u64, Arc<Client>>>,
-    addresses: Mutex<HashMap<IpAddr, usize>>,
+    newcomers: Newcomers,
+    sources: Mutex<Sources>,
     departed: Mutex<VecDeque<Departure>>,
     intake: Arc<Intake>,
     clock: Arc<Clock>,
@@ -45,7 +48,8 @@ impl Roster {
     pub fn new(intake: Arc<Intake>, clock: Arc<Clock>, metrics: Arc<Metrics>) -> Self {
         Self {
             clients: RwLock::default(),
-            addresses: Mutex::default(),
+            newcomers: Newcomers::default(),
+            sources: Mutex::default(),
             departed: Mutex::default(),
             intake,
             clock,
@@ -64,7 +68,8 @@ impl Roster {
 
     fn list(&self, client: &Arc<Client>) {
         self.metrics.opened.inc();
-        *lock(&self.addresses).entry(client.peer.ip()).or_default() += 1;
+        lock(&self.sources).enter(client.peer.ip());
+        self.newcomers.enter(client);
         let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
         clients.insert(client.id, Arc::clone(client));
     }
@@ -89,9 +94,24 @@ impl Roster {
         self.len() == 0
     }
 
-    /// How many sessions an address has open.
-    pub fn len_of(&self, address: IpAddr) -> usize {
-        lock(&self.addresses).get(&address).copied().unwrap_or(0)
+    /// How many sessions are open from where `address` is.
+    pub fn neighbours(&self, address: IpAddr) -> Neighbours {
+        lock(&self.sources).neighbours(address)
+    }
+
+    /// A whole frame came from this client.
+    pub fn has_spoken(&self, client: &Client) {
+        self.newcomers.leave(client.id);
+    }
+
+    /// How many clients are here of whom no whole frame has come yet.
+    pub fn newcomers(&self) -> usize {
+        self.newcomers.len()
+    }
+
+    /// The newcomer that has waited longest, if there are `limit` or more.
+    pub fn newcomer_too_many(&self, limit: usize) -> Option<Arc<Client>> {
+        self.newcomers.one_too_many(limit)
     }
 
     /// Ends a session: its `close` goes into the batch, its client's task is woken to part with
@@ -103,7 +123,8 @@ impl Roster {
             return;
         }
         self.clients.write().unwrap_or_else(PoisonError::into_inner).remove(&client.id);
-        self.forget_address(client.peer.ip());
+        self.newcomers.leave(client.id);
+        lock(&self.sources).leave(client.peer.ip());
         let lived = self.clock.now().saturating_sub(client.opened);
         debug!(session = client.id, peer = %client.peer, reason = reason.name(), ?lived, "session closed");
         self.metrics.closed(reason);
@@ -130,16 +151,6 @@ impl Roster {
         departed.push_back(departure);
         let surplus = departed.len().saturating_sub(keep);
         departed.drain(..surplus);
-    }
-
-    fn forget_address(&self, address: IpAddr) {
-        let mut addresses = lock(&self.addresses);
-        if let Some(count) = addresses.get_mut(&address) {
-            *count -= 1;
-            if *count == 0 {
-                addresses.remove(&address);
-            }
-        }
     }
 }
 

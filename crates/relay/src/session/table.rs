@@ -21,6 +21,11 @@ use crate::tick::intake::{Intake, News};
 /// How long the judgement of a session waits whose socket holds bytes that nobody read yet.
 const UNREAD: Duration = Duration::from_millis(100);
 
+/// How many timers there may be for each session, and how many beside that: one of a session is
+/// set, others are leftovers.
+const LEFTOVERS: usize = 4;
+const FEW: usize = 1024;
+
 /// The sessions as the beat thread knows them.
 #[derive(Debug)]
 pub struct Table {
@@ -61,6 +66,7 @@ impl Table {
         for news in self.intake.news() {
             self.take_in(news, now, judgement);
         }
+        self.forget_leftovers();
         while let Some(&Reverse((due, id))) = self.timers.peek() {
             if due > now {
                 break;
@@ -112,6 +118,19 @@ impl Table {
                 // A packet may have come after its word, and within the same tick.
                 self.look(id, now, judgement);
             }
+        }
+    }
+
+    /// A timer that was replaced, or whose session has ended, would stay until it came due: for
+    /// days, if silence is allowed for days.
+    fn forget_leftovers(&mut self) {
+        if self.timers.len() > FEW + LEFTOVERS * self.sessions.len() {
+            let sessions = &self.sessions;
+            let is_set = |(due, id): (Duration, u64)| {
+                sessions.get(&id).is_some_and(|session| session.timer == Some(due))
+            };
+            self.timers.retain(|Reverse(timer)| is_set(*timer));
+            self.timers.shrink_to(FEW + LEFTOVERS * self.sessions.len());
         }
     }
 
@@ -173,5 +192,48 @@ impl Table {
             session.timer = Some(due);
             self.timers.push(Reverse((due, id)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pulsegate_protocol::Reason;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::admin::metrics::Metrics;
+    use crate::client::figures::Figures;
+    use crate::client::outbox::Outbox;
+    use crate::session::liveness::Policy;
+
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    async fn client() -> Arc<Client> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (_, accepted) =
+            tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+        let (socket, peer) = accepted.unwrap();
+        let (figures, outbox) = (Figures::new(Duration::ZERO), Outbox::new(socket.into_split().1));
+        Arc::new(Client::new(1, peer, Duration::ZERO, figures, outbox))
+    }
+
+    #[tokio::test]
+    async fn those_who_came_and_went_leave_no_timers() {
+        let (intake, clock) = (Arc::new(Intake::new(1024)), Arc::new(Clock::start()));
+        let metrics = Arc::new(Metrics::default());
+        let roster = Arc::new(Roster::new(Arc::clone(&intake), Arc::clone(&clock), metrics));
+        let mut table = Table::new(Arc::clone(&intake), roster, clock);
+        let policy = Policy::Timeout { leave_after: DAY, close_after: 2 * DAY };
+        let rules = Rules { policy, ..Rules::default() };
+        let judgement = Judgement { rules, keep_departed: 0 };
+        let client = client().await;
+        client.mark_ended(Reason::Goodbye);
+        for _ in 0..4 * FEW {
+            intake.tell(News::Opened(Arc::clone(&client)));
+            intake.tell(News::Ended(client.id));
+            table.judge(Duration::from_secs(1), &judgement);
+        }
+        assert!(table.timers.len() <= FEW, "{}", table.timers.len());
+        assert!(table.sessions.is_empty());
     }
 }

@@ -114,7 +114,10 @@ impl Connection<'_> {
             }
         };
         if taken.is_ok() {
-            self.spoke = true;
+            if !self.spoke {
+                self.spoke = true;
+                self.front.roster.has_spoken(self.client);
+            }
             self.front.metrics.frames_in.inc();
             self.client.figures.frame_came(moment.heard);
             if self.client.figures.wants_look() {

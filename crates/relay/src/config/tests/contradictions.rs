@@ -38,6 +38,14 @@ fn settings_that_contradict_each_other_are_refused_with_both_names() {
             "limits.sessions = 10\nlimits.sessions_per_address = 11",
             ["limits.sessions_per_address", "limits.sessions"],
         ),
+        (
+            "limits.sessions = 10\nlimits.sessions_per_prefix = 11",
+            ["limits.sessions_per_prefix", "limits.sessions"],
+        ),
+        (
+            "limits.sessions_per_address = 3\nlimits.sessions_per_prefix = 2",
+            ["limits.sessions_per_address", "limits.sessions_per_prefix"],
+        ),
         ("limits.memory = '2GiB'", ["limits.memory", "limits.sessions"]),
         ("journal.keep_size = '255MiB'", ["journal.keep_size", "journal.segment_size"]),
         ("journal.keep_age = '9min'", ["journal.keep_age", "journal.segment_age"]),

@@ -70,12 +70,15 @@ const BAD: &[(&str, &[&str], &str)] = &[
     ("admin.token", &["12345"], "not text"),
     ("limits.sessions", &["0", "-1", "1000001"], ""),
     ("limits.sessions_per_address", &["0"], "too little"),
+    ("limits.sessions_per_prefix", &["0"], "too little"),
+    ("limits.newcomers", &["0", "1000001"], "too"),
     ("limits.bytes_per_second", &[r#""64 parsecs""#, "-1"], ""),
     ("limits.frames_per_second", &["0", r#""many""#], ""),
     ("limits.outbox", &["1", r#""1GiB""#], "too"),
     ("limits.batch", &["1", r#""1GiB""#], "too"),
     ("limits.memory", &["1", r#""2TiB""#], "too"),
     ("log.level", &[r#""inof""#], r#"did you mean "info"?"#),
+    ("log.lines_per_minute", &["0"], "too little"),
     ("log.format", &[r#""jsn""#], r#"did you mean "json"?"#),
 ];
 
