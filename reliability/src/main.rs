@@ -12,6 +12,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod attack;
+mod calls;
 mod ending;
 mod kills;
 
@@ -39,6 +40,8 @@ struct Arguments {
 enum What {
     /// Kill the relay at random moments, under load and while it starts
     Kills,
+    /// Let each system call of the journal and the link be the last, or fail; --count 0: every one
+    Calls,
 }
 
 fn main() -> ExitCode {
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
 
 fn run(what: What, attack: &Attack) -> Figures {
     match what {
+        What::Calls => calls::attack(attack),
         What::Kills => kills::attack(attack),
     }
 }

@@ -1,0 +1,168 @@
+//! `calls`: something goes wrong at the N-th system call, for every call that the journal or the
+//! link makes in a life of the relay.
+//!
+//! `strace` injects it into the unmodified program; short writes come from a library that is
+//! preloaded, since `strace` cannot shorten a write without lying about it.
+//!
+//! - [`fault`]: what goes wrong, and where
+//! - [`scenario`]: the life in which it does, and what must hold afterwards
+//! - [`trace`]: what calls there are, and that no failed sync is tried again
+//!
+//! First the relay is killed at each call of a life from start to end, then, twice in a row, at
+//! each call of a start on a torn journal. Then each call fails, once or for ever. After all of
+//! them a relay comes up without help, and its journal is held against the witness: the fault
+//! was survived, or the relay stopped (or, with `on_error = "gap"`, named what it lost).
+
+mod fault;
+mod scenario;
+mod trace;
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::thread;
+
+use self::fault::{Call, ERRNOS, Fault, What, trace_of};
+use self::scenario::{End, Stage, in_play, in_recovery, torn};
+use crate::attack::{Attack, Figures};
+
+/// As many as there are processors on the smallest machine that this is meant for.
+const AT_ONCE: usize = 2;
+
+/// Attacks so many calls of each kind as was asked for; 0: all of them.
+pub(crate) fn attack(attack: &Attack) -> Figures {
+    let mut dice = attack.dice();
+    let count = attack.count(20) as usize;
+    let home = tempfile::tempdir().unwrap();
+    let shim = build_shim(home.path());
+    let mut figures = Figures::default();
+
+    let calls = calls_of_a_life();
+    let kills = chosen(points(&calls), count, &mut dice, |_| (What::Kill, "stop"));
+    figures.add("calls of a life", points(&calls).len());
+    let ends = all("kills in play", &kills, |fault| in_play(fault, &shim).0);
+    figures.add("kills at a call of a life", ends_of(&ends));
+
+    let torn = torn();
+    let calls_of_a_start = calls_of_a_start(&torn);
+    figures.add("calls of a start on a torn journal", points(&calls_of_a_start).len());
+    let kills = chosen(points(&calls_of_a_start), count, &mut dice, |_| (What::Kill, "stop"));
+    let ends = all("kills in recovery", &kills, |fault| in_recovery(&torn, fault, &shim));
+    figures.add("kills at a call of a start, twice each", ends_of(&ends));
+
+    for always in [false, true] {
+        let failures = chosen(points(&calls), count, &mut dice, |dice| {
+            let errno = ERRNOS[dice.usize(..ERRNOS.len())];
+            (What::Fails { errno, always }, ["stop", "gap"][dice.usize(..2)])
+        });
+        let often = if always { "for ever" } else { "once" };
+        let ends = all(&format!("failures {often}"), &failures, |fault| in_play(fault, &shim));
+        figures.add(&format!("calls that failed {often}"), ends_of(&first(&ends)));
+        let gaps = ends.iter().filter(|(_, lost)| *lost > 0).count();
+        figures.add("of these, with a gap, named", gaps);
+        let writes = points(&calls).into_iter().filter(|(call, _)| is_write(call)).collect();
+        let short = chosen(writes, count / 4, &mut dice, |_| (What::IsShort { always }, "stop"));
+        let ends = all(&format!("short writes {often}"), &short, |fault| in_play(fault, &shim));
+        figures.add(&format!("writes that were short {often}"), ends_of(&first(&ends)));
+    }
+    figures.add("ticks that logic saw and the journal lacks", 0);
+    figures.add("holes without a name", 0);
+    figures.add("syncs tried again after a failure", 0);
+    figures
+}
+
+fn first(ends: &[(End, u64)]) -> Vec<End> {
+    ends.iter().map(|(end, _)| *end).collect()
+}
+
+fn is_write(call: &Call) -> bool {
+    call.on_journal && call.name == "write"
+}
+
+fn calls_of_a_life() -> BTreeMap<Call, u32> {
+    let stage = Stage::new("stop");
+    stage.survey(|relay| assert_eq!(stage.play(relay), End::AsEver));
+    trace::counts(&trace_of(&stage.site), &stage.site.journal())
+}
+
+fn calls_of_a_start(torn: &Stage) -> BTreeMap<Call, u32> {
+    let stage = torn.copy();
+    stage.survey(|mut relay| {
+        relay.says("relay runs");
+        relay.signal(rustix::process::Signal::KILL);
+        relay.wait_exit();
+    });
+    let mut calls = trace::counts(&trace_of(&stage.site), &stage.site.journal());
+    calls.retain(|call, _| call.on_journal);
+    trace::forget(&trace_of(&stage.site));
+    calls
+}
+
+fn points(calls: &BTreeMap<Call, u32>) -> Vec<(Call, u32)> {
+    let each = |(call, most): (&Call, &u32)| {
+        let call = call.clone();
+        (1..=*most).map(move |nth| (call.clone(), nth))
+    };
+    calls.iter().flat_map(each).collect()
+}
+
+/// So many of the points, 0 for all, each with what goes wrong there.
+fn chosen(
+    mut points: Vec<(Call, u32)>,
+    count: usize,
+    dice: &mut fastrand::Rng,
+    mut what: impl FnMut(&mut fastrand::Rng) -> (What, &'static str),
+) -> Vec<Fault> {
+    dice.shuffle(&mut points);
+    let count = if count == 0 { points.len() } else { count };
+    let faults = points.into_iter().take(count).map(|(call, nth)| {
+        let (what, on_error) = what(dice);
+        Fault { call, nth, what, on_error }
+    });
+    faults.collect()
+}
+
+/// How often each end was.
+fn ends_of(ends: &[End]) -> String {
+    let mut counts = BTreeMap::new();
+    ends.iter().for_each(|end| *counts.entry(end).or_insert(0) += 1);
+    let each: Vec<_> = counts.iter().map(|(end, count)| format!("{count} {end:?}")).collect();
+    format!("{}: {}", ends.len(), each.join(", "))
+}
+
+/// Attacks each, some at once. The first panic ends all of it.
+fn all<T: Send>(title: &str, faults: &[Fault], run: impl Fn(&Fault) -> T + Sync) -> Vec<T> {
+    println!("{title}: {}", faults.len());
+    let (left, results) = (Mutex::new(faults.iter()), Mutex::new(Vec::new()));
+    let work = || {
+        loop {
+            let Some(fault) = left.lock().unwrap().next() else { return };
+            match catch_unwind(AssertUnwindSafe(|| run(fault))) {
+                Ok(result) => results.lock().unwrap().push(result),
+                Err(panic) => {
+                    eprintln!("at {fault}");
+                    *left.lock().unwrap() = [].iter();
+                    resume_unwind(panic);
+                }
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(work);
+        }
+    });
+    results.into_inner().unwrap()
+}
+
+fn build_shim(home: &Path) -> PathBuf {
+    let (source, library) = (home.join("short_writes.c"), home.join("short_writes.so"));
+    std::fs::write(&source, include_str!("calls/short_writes.c")).unwrap();
+    let cc = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
+    let built =
+        Command::new(cc).args(["-shared", "-fPIC", "-O1", "-o"]).args([&library, &source]).status();
+    assert!(built.is_ok_and(|status| status.success()), "a C compiler is needed");
+    library
+}
