@@ -13,8 +13,11 @@
 
 mod attack;
 mod calls;
+mod clients;
 mod ending;
 mod kills;
+mod logic;
+mod power;
 
 use std::panic;
 use std::process::ExitCode;
@@ -36,12 +39,21 @@ struct Arguments {
     attack: Attack,
 }
 
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 enum What {
     /// Kill the relay at random moments, under load and while it starts
     Kills,
     /// Let each system call of the journal and the link be the last, or fail; --count 0: every one
     Calls,
+    /// Cut the power of the journal's disk
+    Power(power::Arguments),
+    /// Kill, stop, lose, double and betray the logic server
+    Logic(logic::Arguments),
+    /// Flood, drip, stall and churn among honest clients
+    Clients(clients::Arguments),
+    /// A logic server that keeps what it applied; `logic` starts and kills it
+    #[command(hide = true)]
+    CheckedLogic(logic::checked::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -65,5 +77,9 @@ fn run(what: What, attack: &Attack) -> Figures {
     match what {
         What::Calls => calls::attack(attack),
         What::Kills => kills::attack(attack),
+        What::Power(arguments) => power::attack(arguments, attack),
+        What::Logic(arguments) => logic::run(arguments, attack),
+        What::Clients(arguments) => clients::run(arguments, attack),
+        What::CheckedLogic(arguments) => logic::checked::serve(&arguments),
     }
 }

@@ -18,6 +18,13 @@ use crate::wait::PATIENCE;
 #[derive(Debug)]
 pub struct FakeLogic(TcpListener);
 
+impl From<TcpListener> for FakeLogic {
+    /// Where somebody else listens already.
+    fn from(listener: TcpListener) -> Self {
+        Self(listener)
+    }
+}
+
 /// A connection from a relay.
 #[derive(Debug)]
 pub struct Link {
