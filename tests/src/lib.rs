@@ -7,6 +7,7 @@
 //! - [`client`]: one client, byte by byte; [`bots`]: many
 //! - [`witness`]: a logic server that keeps what it saw; [`recorded`]: the journal held against it;
 //!   [`crowd`]: clients that play on; [`site`]: a place for relays that come and go
+//! - [`tools`]: programs that are not ours
 //! - [`wait`]: waiting for conditions, and for other heavy tests
 //!
 //! Nothing in here sleeps for luck. Everything that waits has a deadline and says what it missed.
@@ -25,6 +26,7 @@ pub mod programs;
 pub mod recorded;
 pub mod relay;
 pub mod site;
+pub mod tools;
 pub mod wait;
 pub mod witness;
 

@@ -83,8 +83,15 @@ impl TestRelay {
 
     /// Starts it again, after it has ended, on the same files and addresses.
     pub fn restart(&mut self) {
+        self.restart_by(|_| {});
+    }
+
+    /// Starts it again by a changed command, and waits until clients can connect.
+    pub fn restart_by(&mut self, change: impl FnOnce(&mut Command)) {
         assert!(!self.program.runs(), "it still runs");
-        self.program = Program::start(run(self.dir.path()));
+        let mut command = run(self.dir.path());
+        change(&mut command);
+        self.program = Program::start(command);
         self.program.says("relay runs");
     }
 

@@ -2,6 +2,7 @@
 //!
 //! A tick goes on to the link when [`Writer::append`] has returned, and not before.
 
+mod disk_wait;
 mod gap;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::sleep;
 use tracing::{error, info};
 
+pub use self::disk_wait::DiskWait;
 pub use self::gap::Gap;
 
 use crate::admin::metrics::Metrics;
@@ -143,6 +145,8 @@ pub struct Recorder {
     pub gap: Option<Gap>,
     /// What to do when the journal fails.
     pub on_error: OnError,
+    /// Whether it waits for the disk.
+    pub disk: Arc<DiskWait>,
     /// The relay's time.
     pub clock: Arc<Clock>,
     /// What is counted.
@@ -232,19 +236,27 @@ impl Recorder {
 
     fn append(&mut self, sealed: Sealed, now: Now) -> Result<Chained, Error> {
         let began = self.clock.now();
-        let tick = match &mut self.store {
+        self.disk.begin(began);
+        let appended = self.store_tick(sealed, now);
+        let done = self.clock.now();
+        self.disk.end(done);
+        let tick = appended?;
+        self.metrics.journaled(tick.bytes.len(), done.saturating_sub(began));
+        Ok(tick)
+    }
+
+    fn store_tick(&mut self, sealed: Sealed, now: Now) -> Result<Chained, Error> {
+        match &mut self.store {
             Store::Nowhere(previous) => {
                 let tick = sealed.chain(*previous);
                 *previous = tick.checksum;
-                tick
+                Ok(tick)
             }
             Store::Journal(writer) => {
                 writer.restart_after_failure(sealed.number, now)?;
-                writer.append(sealed, now)?
+                writer.append(sealed, now)
             }
-        };
-        self.metrics.journaled(tick.bytes.len(), self.clock.now().saturating_sub(began));
-        Ok(tick)
+        }
     }
 
     fn pass_on(&mut self, tick: Chained) {
@@ -269,7 +281,10 @@ impl Recorder {
         if writer.failure().is_some() {
             return Ok(None);
         }
-        match writer.poll(now) {
+        self.disk.begin(now.monotonic);
+        let polled = writer.poll(now);
+        self.disk.end(self.clock.now());
+        match polled {
             Ok(due) => Ok(due),
             Err(error) => self.survive(Err(error)).map(|()| None),
         }

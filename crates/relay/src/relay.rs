@@ -39,7 +39,7 @@ use crate::logic_link::handshake::Identity;
 use crate::logic_link::replies::Replies;
 use crate::logic_link::source::Source;
 use crate::logic_link::{LogicLink, Status};
-use crate::recorder::{self, Recorder, Store};
+use crate::recorder::{self, DiskWait, Recorder, Store};
 use crate::session::roster::Roster;
 use crate::session::table::Table;
 use crate::tick::beat::Beat;
@@ -113,6 +113,7 @@ impl Relay {
         let metrics = Arc::new(Metrics::default());
         let intake = Arc::new(Intake::new(config.limits.batch));
         let figures = Arc::new(TickFigures::default());
+        let disk = Arc::new(DiskWait::default());
         let (store, recovered) = open_store(&config, &clock)?;
         close_ghosts(&intake, &recovered);
 
@@ -160,6 +161,7 @@ impl Relay {
             front: Arc::clone(&front),
             figures: Arc::clone(&figures),
             backlog: Arc::clone(&backlog),
+            disk: Arc::clone(&disk),
             link: Arc::clone(&status),
             logic: config.load().logic.address.clone(),
             lineage: recovered.lineage.clone(),
@@ -175,6 +177,7 @@ impl Relay {
             roster: Arc::clone(&roster),
             table: Table::new(intake, roster, Arc::clone(&clock)),
             recorder: batches,
+            disk: Arc::clone(&disk),
             config: Arc::clone(&config),
             figures,
             metrics: Arc::clone(&metrics),
@@ -187,6 +190,7 @@ impl Relay {
             backlog: Arc::clone(&backlog),
             gap: None,
             on_error,
+            disk,
             clock,
             metrics,
         };

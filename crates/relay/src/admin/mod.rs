@@ -22,6 +22,7 @@ use crate::backlog::Backlog;
 use crate::config::LogicAddress;
 use crate::front::Front;
 use crate::logic_link::Status;
+use crate::recorder::DiskWait;
 use crate::tick::figures::TickFigures;
 
 /// What can be seen of a relay from outside its way of data.
@@ -33,6 +34,8 @@ pub struct View {
     pub figures: Arc<TickFigures>,
     /// The newest ticks.
     pub backlog: Arc<Backlog>,
+    /// Whether the journal waits for the disk.
+    pub disk: Arc<DiskWait>,
     /// How the link is.
     pub link: Arc<Mutex<Status>>,
     /// Where logic is, as it was configured.
@@ -61,6 +64,9 @@ impl View {
         }
         if self.front.metrics.journal_failed.get() != 0 {
             reasons.push("the journal has failed".to_owned());
+        }
+        if let Some(wait) = self.disk.too_long(self.front.clock.now()) {
+            reasons.push(format!("the journal has waited {wait:.1?} for the disk"));
         }
         reasons
     }

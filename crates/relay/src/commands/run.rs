@@ -7,10 +7,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
+use listenfd::ListenFd;
 use miette::{Diagnostic, IntoDiagnostic, miette};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use thiserror::Error;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -56,6 +57,10 @@ impl RunArgs {
     }
 }
 
+/// How many connections may wait to be let in; the kernel may allow fewer (net.core.somaxconn).
+/// After a restart all come back within a second.
+const WAITING: u32 = 4096;
+
 /// What keeps a relay from starting.
 #[derive(Debug, Error, Diagnostic)]
 enum CannotStart {
@@ -89,18 +94,12 @@ pub fn run(args: RunArgs) -> miette::Result<ExitCode> {
 
 async fn serve(config: Config, origin: Origin) -> miette::Result<ExitCode> {
     outlive_file_limits().into_diagnostic()?;
-    let listeners = Listeners {
-        clients: bind("clients", config.client.listen, "--listen").await?,
-        admin: match config.admin.listen {
-            Some(address) => Some(bind("operators", address, "--admin").await?),
-            None => None,
-        },
-    };
+    let listeners = listeners(&config)?;
     let with_defaults = origin.file.is_none() && origin.overrides.is_empty();
     // Its text says all that its sources would say once more.
     let relay = Relay::new(config, listeners).await.map_err(|error| miette!("{error}"))?;
     let view = relay.view();
-    announce(&view, with_defaults);
+    announce(&view, relay.client_address().into_diagnostic()?, with_defaults);
 
     let signals = Signals::take().into_diagnostic()?;
     let shutdown = CancellationToken::new();
@@ -122,17 +121,38 @@ async fn serve(config: Config, origin: Origin) -> miette::Result<ExitCode> {
     })
 }
 
-async fn bind(
-    whom: &'static str,
-    address: SocketAddr,
-    option: &'static str,
-) -> Result<TcpListener, CannotStart> {
-    TcpListener::bind(address).await.map_err(|error| CannotStart::Listen {
-        whom,
-        address,
-        option,
-        error,
+/// The sockets that a service manager keeps open while relays come and go, first that of the
+/// clients, then that of operators; and new ones in place of those that it does not hand over.
+fn listeners(config: &Config) -> Result<Listeners, CannotStart> {
+    let mut kept = ListenFd::from_env();
+    let mut listener = |index, whom, address, option| {
+        let listener = match kept.take_tcp_listener(index) {
+            Ok(Some(listener)) => adopt(listener),
+            Ok(None) => bind(address),
+            Err(error) => Err(error),
+        };
+        listener.map_err(|error| CannotStart::Listen { whom, address, option, error })
+    };
+    Ok(Listeners {
+        clients: listener(0, "clients", config.client.listen, "--listen")?,
+        admin: match config.admin.listen {
+            Some(address) => Some(listener(1, "operators", address, "--admin")?),
+            None => None,
+        },
     })
+}
+
+fn adopt(listener: std::net::TcpListener) -> io::Result<TcpListener> {
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // The address of a relay that ended a moment ago is free.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING)
 }
 
 /// Raises the limit of open files as far as it may be raised.
@@ -151,11 +171,11 @@ fn raise_file_limit(config: &Config) -> Result<(), CannotStart> {
 }
 
 /// Says that the relay runs, and on a terminal what to try next.
-fn announce(view: &View, with_defaults: bool) {
+fn announce(view: &View, clients: SocketAddr, with_defaults: bool) {
     let config = view.front.config.load();
     let needs = config.needs();
     info!(
-        clients = %config.client.listen,
+        %clients,
         logic = %view.logic,
         lineage = view.lineage,
         epoch = view.epoch,

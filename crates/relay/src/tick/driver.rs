@@ -25,9 +25,10 @@ use super::beat::{Beat, Inbox, Signal};
 use super::clock::{Clock, nanos, wall_ns};
 use super::figures::{TickFigures, Timing};
 use super::intake::Intake;
+use super::watchdog;
 use crate::admin::metrics::Metrics;
 use crate::config::Config;
-use crate::recorder::Batch;
+use crate::recorder::{Batch, DiskWait};
 use crate::session::roster::Roster;
 use crate::session::table::{Judgement, Table};
 
@@ -61,6 +62,8 @@ pub struct Driver {
     pub table: Table,
     /// The way to the journal.
     pub recorder: mpsc::Sender<Batch>,
+    /// Whether the journal waits for the disk.
+    pub disk: Arc<DiskWait>,
     /// The configuration in force.
     pub config: Arc<ArcSwap<Config>>,
     /// Where timings are summed up.
@@ -106,6 +109,8 @@ impl Driver {
     /// Beats until told to stop, or until the journal is gone.
     pub fn run(mut self) {
         be_punctual();
+        let beat = Arc::clone(&self.beat);
+        let _watch = watchdog::watch(move || beat.turns());
         let mut pacer = Pacer::new(self.beat.pace());
         let mut due = self.clock.now();
         let mut last_beat = None;
@@ -262,6 +267,7 @@ impl Driver {
         let recorder = self.recorder.clone();
         let slot = self.queue_slot(&recorder)?;
         let at = self.clock.now();
+        self.disk.complain(at);
         let judgement = self.judgement();
         self.table.judge(self.clock.listened(), &judgement);
 

@@ -4,6 +4,7 @@
 //! - [`intake`]: where clients' tasks put what arrived
 //! - [`driver`]: the beat thread
 //! - [`beat`]: the beat thread as others see it
+//! - `watchdog`: ends the process when the beat thread is stuck
 //! - [`figures`]: lateness, work and sleep of the ticks
 
 pub mod beat;
@@ -11,3 +12,4 @@ pub mod clock;
 pub mod driver;
 pub mod figures;
 pub mod intake;
+mod watchdog;
