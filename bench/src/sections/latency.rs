@@ -9,7 +9,7 @@ use crate::beats::{Beats, Points};
 use crate::figures::Figures;
 use crate::load::{Arrival, Load};
 use crate::peers;
-use crate::relay::{Game, Options};
+use crate::relay::{Game, Options, Sync};
 use crate::table::Table;
 use crate::trial::Trial;
 
@@ -62,9 +62,11 @@ fn measure_fan_out(bench: &Bench, figures: &mut Figures) -> Result<()> {
 }
 
 fn measure_round_trip(bench: &Bench, figures: &mut Figures) -> Result<()> {
-    let options = Options { hertz: Some(1_000), ..Options::default() };
-    let (_, trial) = play(bench, options, PLAYERS, 6.0)?;
-    add(figures, "latency/round-trip", trial.summary.round_trip_ms()?);
+    for (name, sync) in [("round-trip", Sync::Tick), ("round-trip-os", Sync::Os)] {
+        let options = Options { hertz: Some(1_000), sync, ..Options::default() };
+        let (_, trial) = play(bench, options, PLAYERS, 6.0)?;
+        add(figures, &format!("latency/{name}"), trial.summary.round_trip_ms()?);
+    }
     Ok(())
 }
 
@@ -107,6 +109,7 @@ pub(super) fn show(figures: &Figures) -> Result<String> {
     }
     row("beat → 1 KiB written to each of 10,000 clients", "fan-out")?;
     row("round trip at 1,000 Hz, 100 clients × 20/s", "round-trip")?;
+    row("… with sync = \"os\", which waits for no disk", "round-trip-os")?;
     Ok(format!("{table}\n{NOTES}"))
 }
 
