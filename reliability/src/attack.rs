@@ -11,7 +11,7 @@ pub(crate) struct Attack {
     #[arg(long, global = true)]
     count: Option<u32>,
     /// Which dice to throw [default: others each time]
-    #[arg(long, global = true)]
+    #[arg(long, global = true, overrides_with = "seed")]
     seed: Option<u64>,
 }
 
