@@ -5,6 +5,8 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::fsync;
+
 use crate::error::Error;
 
 /// Recordings hold what players typed: they are for their owner alone.
@@ -76,7 +78,9 @@ impl Directory {
 
     /// Makes created, renamed and removed names durable.
     pub(crate) fn sync(&self) -> Result<(), Error> {
-        File::open(&self.path).and_then(|dir| dir.sync_all()).map_err(Error::io("sync", &self.path))
+        File::open(&self.path)
+            .and_then(|dir| Ok(fsync(&dir)?))
+            .map_err(Error::io("sync", &self.path))
     }
 
     fn names(&self) -> Result<Vec<String>, Error> {

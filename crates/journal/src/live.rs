@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use prost::Message as _;
 use pulsegate_protocol::proto::SegmentHead;
+use rustix::fs::{fdatasync, fsync};
 
 use crate::directory::{Directory, create_file};
 use crate::error::Error;
@@ -57,7 +58,7 @@ impl Live {
         let sequence = head.segment as u32;
         live.put(Topic::Heads, sequence, head.created_ns, &head.encode_to_vec())?;
         live.flush_to_file()?;
-        live.file.sync_all()?;
+        fsync(&live.file)?;
         Ok(live)
     }
 
@@ -78,9 +79,9 @@ impl Live {
     }
 
     /// Makes what was flushed durable. To be called once only if it fails: the kernel forgets
-    /// what it could not write.
+    /// what it could not write. The standard library's own would try again after a signal.
     pub(crate) fn sync(&mut self) -> Result<(), Error> {
-        self.file.sync_data().map_err(Error::io("sync", &self.path))
+        fdatasync(&self.file).map_err(io::Error::from).map_err(Error::io("sync", &self.path))
     }
 
     /// Ends the segment with its summary and checksums, durably.
@@ -89,7 +90,7 @@ impl Live {
             Some(mcap) => mcap.finish().map_err(format::io_error),
             None => Ok(Default::default()),
         };
-        sealed.and_then(|_| self.file.sync_data()).map_err(Error::io("finish", &self.path))
+        sealed.and_then(|_| Ok(fdatasync(&self.file)?)).map_err(Error::io("finish", &self.path))
     }
 
     fn put(&mut self, topic: Topic, sequence: u32, time: u64, data: &[u8]) -> io::Result<()> {

@@ -1,9 +1,11 @@
 //! What the last life left, and the repair of its torn end.
 
 use std::fs::OpenOptions;
+use std::io;
 use std::path::PathBuf;
 
 use pulsegate_protocol::proto::Open;
+use rustix::fs::{fdatasync, fsync};
 
 use crate::directory::{Directory, open_file};
 use crate::error::{Damage, Error, Missing};
@@ -62,6 +64,7 @@ pub(crate) fn recover(dir: &Directory, newest_noted: u64) -> Result<Option<Found
             repaired = Some(repair(dir, last, &torn, &scanned)?);
         }
         if let Some(newest) = scanned.known {
+            make_durable(dir, last)?;
             let mut known = read_heads(dir, &segments)?;
             known.push(newest);
             check_heads(dir, &known)?;
@@ -179,6 +182,14 @@ impl Wrong {
     }
 }
 
+/// A life that was killed within a sync left ticks that only the system's memory holds. They are
+/// going to be forwarded, and built upon.
+fn make_durable(dir: &Directory, number: u64) -> Result<(), Error> {
+    let path = dir.segment(number);
+    let file = open_file(&path)?;
+    fdatasync(&file).map_err(io::Error::from).map_err(Error::io("sync", &path))
+}
+
 fn repair(dir: &Directory, number: u64, torn: &Torn, scanned: &Scanned) -> Result<Repair, Error> {
     let path = dir.segment(number);
     let after_tick = scanned.standing.last_tick;
@@ -186,7 +197,7 @@ fn repair(dir: &Directory, number: u64, torn: &Torn, scanned: &Scanned) -> Resul
         OpenOptions::new()
             .write(true)
             .open(&path)
-            .and_then(|file| file.set_len(torn.offset).and_then(|()| file.sync_all()))
+            .and_then(|file| file.set_len(torn.offset).and_then(|()| Ok(fsync(&file)?)))
             .map_err(Error::io("cut", &path))?;
     } else {
         remove_headless(dir, number)?;

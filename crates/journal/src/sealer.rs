@@ -127,7 +127,7 @@ impl Work {
         if !self.copy(segment)? || !self.same(segment)? {
             return Ok(false);
         }
-        fs::File::open(&new)?.sync_all()?;
+        rustix::fs::fsync(fs::File::open(&new)?)?;
         fs::rename(new, old)?;
         self.dir.sync().map_err(io::Error::other)?;
         Ok(true)

@@ -1,0 +1,65 @@
+//! When the journal's files are synced, and that a sync that failed is not tried again.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use pulsegate_tests::tools::strace;
+use pulsegate_tests::{TestClient, TestRelay, eventually};
+
+/// Has a relay's syncs and writes noted at `trace`, a file for each thread.
+fn traced(command: &mut Command, trace: &Path, more: &[&str]) {
+    let mut traced = strace().unwrap();
+    traced.args(["-D", "-ff", "-y", "-qq", "-s", "0", "-e", "trace=fdatasync,fsync,write", "-o"]);
+    traced.arg(trace).args(more).arg(command.get_program()).args(command.get_args());
+    traced.current_dir(command.get_current_dir().unwrap());
+    *command = traced;
+}
+
+/// What was noted of the newest segment of a life, thread by thread.
+fn noted(trace: &Path, segment: &str) -> Vec<String> {
+    let files = fs::read_dir(trace.parent().unwrap()).unwrap().map(|file| file.unwrap().path());
+    let text: String = files.map(|file| fs::read_to_string(file).unwrap()).collect();
+    text.lines().filter(|line| line.contains(segment)).map(str::to_owned).collect()
+}
+
+fn place() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let trace = dir.path().join("trace");
+    (dir, trace)
+}
+
+#[test]
+fn what_a_killed_life_left_in_memory_is_on_disk_before_it_is_built_upon() {
+    if strace().is_none() {
+        return;
+    }
+    let (_dir, trace) = place();
+    let mut relay = TestRelay::start("");
+    TestClient::connect(relay.clients()).echo("hello");
+    relay.kill();
+    relay.restart_by(|command| traced(command, &trace, &[]));
+    eventually("it was synced", || {
+        noted(&trace, "00000001.mcap")
+            .iter()
+            .any(|line| line.contains("sync(") && line.ends_with("= 0"))
+    });
+}
+
+#[test]
+fn a_sync_that_a_signal_broke_off_is_not_tried_again() {
+    if strace().is_none() {
+        return;
+    }
+    let (_dir, trace) = place();
+    let inject = ["-e", "inject=fdatasync:error=EINTR:when=9"];
+    let mut relay = TestRelay::launch("", |command| traced(command, &trace, &inject));
+    let status = relay.wait_exit(pulsegate_tests::PATIENCE);
+    assert!(!status.success(), "{status}");
+    assert!(relay.log().contains("cannot sync"), "{}", relay.log());
+    let noted = noted(&trace, "00000001.mcap");
+    let failed = noted.iter().position(|line| line.contains("= -1 EINTR")).unwrap();
+    assert_eq!(noted.len(), failed + 1, "{:?}", &noted[failed..]);
+}
