@@ -124,6 +124,19 @@ fn logic_that_is_ahead_of_the_journal_is_refused() {
     assert_eq!(goodbye(link).code(), Code::Behind);
 }
 
+#[test]
+fn logic_that_is_ahead_is_refused_though_new_ticks_bear_the_numbers_of_lost_ones() {
+    let relay = TestRelay::before_logic("tick.sleep = \"5ms\"");
+    eventually("ticks that logic has not seen", || relay.metric("pulsegate_ticks_total") >= 20.0);
+    let logic = FakeLogic::listen(relay.logic());
+    let mut link = logic.accept();
+    let lineage = link.hello.lineage.clone();
+    link.welcome(Resume::Applied(Applied { lineage, tick: 5 }));
+    let said = goodbye(link);
+    assert_eq!(said.code(), Code::Behind);
+    assert!(said.text.contains("ticks 1 to 5 are missing"), "{}", said.text);
+}
+
 /// A tick with a packet that is applied, and whose link breaks before its answer is out.
 fn applied_and_not_answered(
     relay: &TestRelay,

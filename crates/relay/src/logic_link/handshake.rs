@@ -57,12 +57,13 @@ pub enum CannotResume {
     /// The journal lost a tail that it has seen.
     #[error(
         "the logic server has applied tick {applied}, the journal ends at tick {newest}: \
-         ticks {newest} to {applied} are missing; restore the journal, or start both anew"
+         ticks {} to {applied} are missing; restore the journal, or start both anew",
+        .newest + 1
     )]
     JournalBehind {
         /// What it applied.
         applied: u64,
-        /// Where the journal ends.
+        /// Where the journal ends, as far as a logic server can have seen it.
         newest: u64,
     },
     /// The ticks that it needs are not kept any more.
@@ -165,7 +166,8 @@ pub async fn resume(
                 let (theirs, ours) = (applied.lineage, identity.lineage.clone());
                 return Err(CannotResume::Lineage { theirs, ours }.into());
             }
-            let newest = source.newest();
+            // What this life has recorded since may bear the numbers of what was lost.
+            let newest = source.shown();
             if applied.tick > newest {
                 return Err(CannotResume::JournalBehind { applied: applied.tick, newest }.into());
             }

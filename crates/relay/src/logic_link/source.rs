@@ -44,6 +44,8 @@ pub struct Source {
     /// A reading that goes on, even if whoever asked for it no longer waits.
     reading: Option<JoinHandle<Result<Reading, Error>>>,
     reader: Option<Reader>,
+    /// See [`Source::shown`].
+    shown: u64,
 }
 
 #[derive(Debug)]
@@ -55,7 +57,16 @@ struct Reading {
 impl Source {
     /// A source of what is in memory, and in the journal if there is one.
     pub fn new(backlog: Arc<Backlog>, journal: Option<(PathBuf, Watermark)>) -> Self {
-        Self { backlog, journal, ahead: VecDeque::new(), next: 0, reading: None, reader: None }
+        let shown = backlog.newest();
+        Self {
+            backlog,
+            journal,
+            ahead: VecDeque::new(),
+            next: 0,
+            reading: None,
+            reader: None,
+            shown,
+        }
     }
 
     /// The newest tick that there is.
@@ -63,9 +74,21 @@ impl Source {
         self.backlog.newest()
     }
 
+    /// The newest tick of this journal that any logic server can have seen: one that an earlier
+    /// life left, or that was handed out in this one.
+    pub fn shown(&self) -> u64 {
+        self.shown
+    }
+
     /// The tick with this number, or the first after it if it is in a gap; waits until there is
     /// one. May be dropped and called again.
     pub async fn tick(&mut self, number: u64) -> Result<Chained, SourceError> {
+        let tick = self.find(number).await?;
+        self.shown = self.shown.max(tick.number);
+        Ok(tick)
+    }
+
+    async fn find(&mut self, number: u64) -> Result<Chained, SourceError> {
         loop {
             match self.backlog.find(number) {
                 Place::Memory(tick) => {
