@@ -7,6 +7,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use pulsegate_tests::programs::unshared;
 use pulsegate_tests::{TestClient, TestRelay, alone, eventually};
 use rustix::io::ioctl_fionbio;
 use rustix::process::Resource;
@@ -21,9 +22,25 @@ fn a_limit_of_files_under_the_configured_sessions_is_refused_with_both_numbers()
         *command = limited;
     });
     assert_eq!(status.code(), Some(1), "{said}");
-    for part in ["1128 files", "only 300", "limits.sessions", "LimitNOFILE=1128"] {
+    for part in ["1416 files", "only 300", "limits.sessions", "LimitNOFILE=1416"] {
         assert!(said.contains(part), "{part} is not in:\n{said}");
     }
+}
+
+#[test]
+fn a_control_group_with_less_memory_than_may_be_needed_is_named_at_the_start() {
+    let mut is_allowed = false;
+    let relay = TestRelay::launch("", |command| {
+        let group = "mount -t tmpfs none /sys/fs/cgroup; echo 67108864 > /sys/fs/cgroup/memory.max";
+        if let Some(unshared) = unshared(command, &["--mount"], group) {
+            *command = unshared;
+            is_allowed = true;
+        }
+    });
+    let log = relay.log();
+    let line = log.lines().find(|line| line.contains("too little memory"));
+    let parts = ["64.0 MiB (/sys/fs/cgroup/memory.max)", "memory_at_most=4.1 GiB", "limits.sessions"];
+    assert!(!is_allowed || parts.iter().all(|part| line.unwrap().contains(part)), "{log}");
 }
 
 /// Long enough for what is there already.

@@ -23,6 +23,13 @@ struct Ticks {
     bytes: usize,
 }
 
+/// What a tick takes beside its bytes, as far as can be said from here.
+const BESIDE: usize = 256;
+
+fn room_of(tick: &Chained) -> usize {
+    tick.bytes.len() + BESIDE
+}
+
 /// Where a tick is.
 #[derive(Debug)]
 pub enum Place {
@@ -45,10 +52,10 @@ impl Backlog {
     pub fn push(&self, tick: Chained) {
         let number = tick.number;
         let mut ticks = self.ticks.lock().unwrap_or_else(PoisonError::into_inner);
-        ticks.bytes += tick.bytes.len();
+        ticks.bytes += room_of(&tick);
         ticks.newest_last.push_back(tick);
         while ticks.bytes > self.limit && ticks.newest_last.len() > 1 {
-            let dropped = ticks.newest_last.pop_front().map_or(0, |tick| tick.bytes.len());
+            let dropped = ticks.newest_last.pop_front().map_or(0, |tick| room_of(&tick));
             ticks.bytes -= dropped;
         }
         drop(ticks);
@@ -97,7 +104,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_in_the_journal() {
-        let backlog = Backlog::new(10, 3500);
+        let backlog = Backlog::new(10, 3 * (BESIDE + 1100));
         assert!(matches!(backlog.find(11), Place::Future));
         (11..20).for_each(|number| backlog.push(tick(number)));
         assert_eq!(backlog.newest(), 19);

@@ -14,7 +14,7 @@
 //! - [`relay`]: how the parts are joined, begin and end
 //! - [`config`], [`reload`]: the settings, and their change while running
 //! - [`admin`]: what an operator asks
-//! - [`log`], [`service`]: the log, and the service manager
+//! - [`log`], [`service`], [`machine`]: the log, the service manager, and what the machine gives
 //! - [`commands`]: the command line
 
 pub mod admin;
@@ -25,6 +25,7 @@ pub mod config;
 pub mod front;
 pub mod log;
 pub mod logic_link;
+pub mod machine;
 pub mod recorder;
 pub mod relay;
 pub mod reload;

@@ -4,20 +4,21 @@
 
 mod disk_wait;
 mod gap;
+mod queues;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use pulsegate_journal::{Error, Now, Writer};
 use pulsegate_protocol::tick::{Chained, Sealed};
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, mpsc};
-use tokio::time::sleep;
 use tracing::{error, info};
 
 pub use self::disk_wait::DiskWait;
 pub use self::gap::Gap;
+pub use self::queues::{
+    Answers, Batch, Batches, Entry, Inbox, NoPlace, Place, QUEUE, Room, queues,
+};
 
 use crate::admin::metrics::Metrics;
 use crate::backlog::Backlog;
@@ -25,113 +26,8 @@ use crate::config::OnError;
 use crate::tick::clock::{Clock, wall_ns};
 use crate::tick::figures::{Timing, micros};
 
-/// How many batches, and how many answers, may wait for the disk. Then beats are late, and the
-/// link stops reading.
-const QUEUE: usize = 256;
-
 /// How long answers may wait for a batch to be recorded with.
 const LINGER: Duration = Duration::from_millis(250);
-
-/// An answer of so many bytes does not wait.
-const LARGE: usize = 64 * 1024;
-
-/// What the beat hands over.
-#[derive(Debug)]
-pub struct Batch {
-    /// What happened in the tick.
-    pub sealed: Sealed,
-    /// How a tick before it went.
-    pub timing: Option<Timing>,
-}
-
-/// What the link hands over.
-#[derive(Debug)]
-pub enum Entry {
-    /// Logic's answer to a tick.
-    Answer {
-        /// The tick.
-        tick: u64,
-        /// The bytes of its `Done`.
-        bytes: Bytes,
-        /// Whether there is a snapshot in it.
-        snapshot: bool,
-    },
-    /// The bytes of a `Push`.
-    Push(Bytes),
-    /// What logic may still need begins at this tick.
-    KeepFrom(u64),
-}
-
-/// Where the link leaves its entries.
-///
-/// They wait for the next batch, so that the journal's thread wakes and writes once for both. Only
-/// for many or large ones it is woken.
-#[derive(Debug)]
-pub struct Answers {
-    entries: mpsc::Sender<Entry>,
-    crowded: Arc<Notify>,
-}
-
-/// What the journal's thread takes from.
-#[derive(Debug)]
-pub struct Inbox {
-    batches: mpsc::Receiver<Batch>,
-    entries: mpsc::Receiver<Entry>,
-    crowded: Arc<Notify>,
-}
-
-/// The ways to the journal: the beat's and the link's, and their end.
-pub fn queues() -> (mpsc::Sender<Batch>, Answers, Inbox) {
-    let crowded = Arc::new(Notify::new());
-    let (batch, batches) = mpsc::channel(QUEUE);
-    let (entry, entries) = mpsc::channel(QUEUE);
-    let answers = Answers { entries: entry, crowded: Arc::clone(&crowded) };
-    (batch, answers, Inbox { batches, entries, crowded })
-}
-
-impl Answers {
-    /// Waits for room; `None` if the journal is gone.
-    pub async fn room(&self) -> Option<Room<'_>> {
-        if self.entries.capacity() < QUEUE / 2 {
-            self.crowded.notify_one();
-        }
-        let place = self.entries.reserve().await.ok()?;
-        Some(Room { place, crowded: &self.crowded })
-    }
-}
-
-/// Room for one entry.
-#[derive(Debug)]
-pub struct Room<'a> {
-    place: mpsc::Permit<'a, Entry>,
-    crowded: &'a Notify,
-}
-
-impl Room<'_> {
-    /// Leaves the entry there.
-    pub fn put(self, entry: Entry) {
-        let large = match &entry {
-            Entry::Answer { bytes, .. } | Entry::Push(bytes) => bytes.len() >= LARGE,
-            Entry::KeepFrom(_) => false,
-        };
-        self.place.send(entry);
-        if large {
-            self.crowded.notify_one();
-        }
-    }
-}
-
-impl Inbox {
-    /// The next batch; `Some(None)` if it is time to look at what else waits, or when `due` has
-    /// come. `None` when the last beat was.
-    async fn next(&mut self, due: Duration) -> Option<Option<Batch>> {
-        tokio::select! {
-            batch = self.batches.recv() => batch.map(Some),
-            () = self.crowded.notified() => Some(None),
-            () = sleep(due) => Some(None),
-        }
-    }
-}
 
 /// The journal's thread.
 pub struct Recorder {
@@ -170,8 +66,8 @@ impl Recorder {
         let mut patience = LINGER;
         while let Some(batch) = runtime.block_on(self.inbox.next(patience)) {
             // Those that were there when the batch came: it does not wait for what still comes.
-            for _ in 0..self.inbox.entries.len() {
-                let Ok(entry) = self.inbox.entries.try_recv() else { break };
+            for _ in 0..self.inbox.entries() {
+                let Some((entry, _bytes)) = self.inbox.entry() else { break };
                 self.take(entry)?;
             }
             if let Some(Batch { sealed, timing }) = batch {
@@ -181,7 +77,7 @@ impl Recorder {
             let due = self.poll()?.map(|due| due.saturating_sub(self.clock.now()));
             patience = due.map_or(LINGER, |due| due.min(LINGER));
         }
-        while let Some(entry) = runtime.block_on(self.inbox.entries.recv()) {
+        while let Some((entry, _bytes)) = runtime.block_on(self.inbox.last_entry()) {
             self.take(entry)?;
             self.poll()?;
         }
@@ -318,32 +214,5 @@ fn record(timing: &Timing) -> pulsegate_journal::Timing {
         strategy: timing.strategy.name().to_owned(),
         items: timing.items.into(),
         bytes: timing.bytes as u64,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::time::Instant;
-
-    use super::*;
-
-    const NEVER: Duration = Duration::from_secs(3600);
-
-    /// How long the journal's thread sleeps over answers of so many bytes, so many of them.
-    async fn slept_over(count: usize, bytes: usize) -> Duration {
-        let (_batches, answers, mut inbox) = queues();
-        for _ in 0..count {
-            answers.room().await.unwrap().put(Entry::Push(vec![0; bytes].into()));
-        }
-        let began = Instant::now();
-        assert!(matches!(inbox.next(NEVER).await, Some(None)));
-        began.elapsed()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn answers_wait_for_a_batch_unless_they_are_many_or_large() {
-        assert!(slept_over(QUEUE / 2, LARGE - 1).await >= NEVER);
-        assert_eq!(slept_over(QUEUE, 1).await, Duration::ZERO);
-        assert_eq!(slept_over(1, LARGE).await, Duration::ZERO);
     }
 }

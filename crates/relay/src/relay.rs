@@ -55,6 +55,11 @@ const IDS_PER_EPOCH: u64 = 1_000_000_000_000;
 const BACKLOG: usize = 8 * 1024 * 1024;
 const BACKLOG_WITHOUT_JOURNAL: usize = 64 * 1024 * 1024;
 
+/// How many bytes of the newest ticks are kept in memory, and one tick at least.
+pub const fn backlog_limit(has_journal: bool) -> usize {
+    if has_journal { BACKLOG } else { BACKLOG_WITHOUT_JOURNAL }
+}
+
 /// How long the clients' last bytes may take at the end.
 const LAST_BYTES: Duration = Duration::from_secs(5);
 
@@ -121,7 +126,8 @@ impl Relay {
             .map_err(|error| Error::Start { what: "the options of the client socket", error })?;
         let (address, sample) = logic_address(&config.logic.address).await?;
 
-        let (batches, answers_to_record, inbox) = recorder::queues();
+        let (batches, answers_to_record, inbox) =
+            recorder::queues(config.room_at_the_journal(), &metrics);
         let (answered, answers) = watch::channel(recovered.answered);
         let strategy = config.tick.strategy();
         let (beat, signals) = Beat::new(recovered.last_tick + 1, recovered.answered, strategy);
@@ -129,7 +135,7 @@ impl Relay {
             Store::Journal(writer) => config.journal.dir.clone().zip(Some(writer.watermark())),
             Store::Nowhere(_) => None,
         };
-        let limit = if journal.is_some() { BACKLOG } else { BACKLOG_WITHOUT_JOURNAL };
+        let limit = backlog_limit(journal.is_some());
         let backlog = Arc::new(Backlog::new(recovered.last_tick, limit));
         let roster =
             Arc::new(Roster::new(Arc::clone(&intake), Arc::clone(&clock), Arc::clone(&metrics)));
@@ -154,6 +160,7 @@ impl Relay {
             metrics: Arc::clone(&metrics),
             logic_is_lost: false.into(),
             last_session: AtomicU64::new((recovered.epoch - 1) * IDS_PER_EPOCH),
+            connections: TaskTracker::new(),
         });
         let status = Arc::new(Mutex::new(Status::default()));
             connections: TaskTracker::new(),

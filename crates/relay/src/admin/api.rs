@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::View;
 use super::guard::may_change;
+use super::list::list;
 use super::refusal::Refusal;
 use super::shown::{self, Departed, Session};
 use crate::config::{Config, Override, SETTINGS};
@@ -59,8 +60,11 @@ async fn metrics(State(view): Shared) -> Result<Response, Refusal> {
     let metrics = &view.front.metrics;
     let (newest, answered) = view.ticks();
     metrics.sessions.set(view.front.roster.len() as i64);
+    metrics.newcomers.set(view.front.roster.newcomers() as i64);
+    metrics.connections.set(view.front.connections.len() as i64);
     metrics.unanswered.set(newest.saturating_sub(answered) as i64);
     metrics.log_lines_dropped.set(crate::log::dropped_lines() as i64);
+    metrics.log_lines_left_out.set(crate::log::lines_left_out() as i64);
     let text = metrics
         .encode()
         .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
@@ -68,22 +72,19 @@ async fn metrics(State(view): Shared) -> Result<Response, Refusal> {
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }
 
-    metrics.newcomers.set(view.front.roster.newcomers() as i64);
-    metrics.connections.set(view.front.connections.len() as i64);
 async fn status(State(view): Shared) -> Json<Value> {
     Json(shown::status(&view))
 }
-    metrics.log_lines_left_out.set(crate::log::lines_left_out() as i64);
 
-async fn sessions(State(view): Shared) -> Json<Vec<Session>> {
+async fn sessions(State(view): Shared) -> Response {
     let now = view.front.clock.listened();
     let mut clients = view.front.roster.all();
     clients.sort_unstable_by_key(|client| client.id);
-    Json(clients.iter().map(|client| Session::new(client, now)).collect())
+    list(clients.into_iter().map(move |client| Session::new(&client, now)))
 }
 
-async fn departed(State(view): Shared) -> Json<Vec<Departed>> {
-    Json(view.front.roster.departed().into_iter().map(Departed::from).collect())
+async fn departed(State(view): Shared) -> Response {
+    list(view.front.roster.departed().into_iter().map(Departed::from))
 }
 
 async fn pace(State(view): Shared) -> Json<Value> {

@@ -70,14 +70,18 @@ pub struct Metrics {
     pub journal_failed: Gauge,
     journal_bytes: Counter,
     journal_write: Histogram,
+    /// Bytes of batches that wait for the journal.
+    pub journal_waiting: Gauge,
     /// Times a beat waited for room in the journal's queue.
     pub journal_waits: Counter,
+    /// Admin connections that were closed for newer ones.
+    pub admin_connections_cut: Counter,
     /// Log lines that were dropped; set when it is looked at.
     pub log_lines_dropped: Gauge,
-}
-
     /// Log lines that were left out; set when it is looked at.
     pub log_lines_left_out: Gauge,
+}
+
 impl Debug for Metrics {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Metrics")
@@ -97,10 +101,10 @@ impl Default for Metrics {
             closed: Family::default(),
             turned_away: Family::default(),
             sessions: Gauge::default(),
-            frames_in: Counter::default(),
-            bytes_in: Counter::default(),
             newcomers: Gauge::default(),
             connections: Gauge::default(),
+            frames_in: Counter::default(),
+            bytes_in: Counter::default(),
             heartbeats: Counter::default(),
             frames_out: Counter::default(),
             bytes_out: Counter::default(),
@@ -122,12 +126,14 @@ impl Default for Metrics {
             journal_failed: Gauge::default(),
             journal_bytes: Counter::default(),
             journal_write: durations(),
+            journal_waiting: Gauge::default(),
             journal_waits: Counter::default(),
+            admin_connections_cut: Counter::default(),
             log_lines_dropped: Gauge::default(),
+            log_lines_left_out: Gauge::default(),
         };
         metrics.register();
         metrics
-            log_lines_left_out: Gauge::default(),
     }
 }
 
@@ -136,11 +142,11 @@ impl Metrics {
     fn register(&mut self) {
         let registry = self.registry.sub_registry_with_prefix("pulsegate");
         registry.register("sessions", "Sessions that are open", self.sessions.clone());
+        registry.register("newcomers", "Sessions of which no frame has come", self.newcomers.clone());
+        registry.register("connections", "Connections, those that part included", self.connections.clone());
         registry.register("sessions_opened", "Sessions opened", self.opened.clone());
         registry.register("sessions_closed", "Sessions closed, by reason", self.closed.clone());
         registry.register("connections_turned_away", "Connections not let in", self.turned_away.clone());
-        registry.register("newcomers", "Sessions of which no frame has come", self.newcomers.clone());
-        registry.register("connections", "Connections, those that part included", self.connections.clone());
         registry.register("frames_in", "Frames received", self.frames_in.clone());
         registry.register_with_unit("received", "Bytes received", Unit::Bytes, self.bytes_in.clone());
         registry.register("heartbeats", "Heartbeats received", self.heartbeats.clone());
@@ -164,13 +170,15 @@ impl Metrics {
         registry.register("journal_failed", "Whether the journal has failed", self.journal_failed.clone());
         registry.register_with_unit("journal", "Bytes of ticks written", Unit::Bytes, self.journal_bytes.clone());
         registry.register_with_unit("journal_write", "From sealed to durable", Unit::Seconds, self.journal_write.clone());
+        registry.register_with_unit("journal_waiting", "Batches that wait for the journal", Unit::Bytes, self.journal_waiting.clone());
         registry.register("journal_waits", "Waits of a beat for the journal", self.journal_waits.clone());
+        registry.register("admin_connections_cut", "Admin connections closed for newer ones", self.admin_connections_cut.clone());
         registry.register("log_lines_dropped", "Log lines that nobody read in time", self.log_lines_dropped.clone());
+        registry.register("log_lines_left_out", "Log lines above log.lines_per_minute", self.log_lines_left_out.clone());
     }
 
     /// A session ended.
     pub fn closed(&self, reason: Reason) {
-        registry.register("log_lines_left_out", "Log lines above log.lines_per_minute", self.log_lines_left_out.clone());
         self.closed.get_or_create(&ByReason { reason: reason.name() }).inc();
     }
 

@@ -1,23 +1,26 @@
 //! What an operator asks: health, metrics, sessions; and the few things that can be told.
 //!
 //! - [`api`]: the routes
+//! - [`door`]: the port's connections
 //! - [`guard`]: who may change something
+//! - [`list`]: long lists
 //! - [`metrics`]: what is counted
 //! - [`refusal`]: a request that is not granted
 //! - [`shown`]: what the answers look like
 
 pub mod api;
+pub mod door;
 pub mod guard;
+pub mod list;
 pub mod metrics;
 pub mod refusal;
 pub mod shown;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tracing::error;
 
+pub use self::door::{CONNECTION, CONNECTIONS, serve};
 use crate::backlog::Backlog;
 use crate::config::LogicAddress;
 use crate::front::Front;
@@ -80,14 +83,5 @@ impl View {
     pub fn ticks(&self) -> (u64, u64) {
         let answered = *self.front.answered.borrow();
         (self.backlog.newest(), answered)
-    }
-}
-
-/// Answers operators until `stop`.
-pub async fn serve(listener: TcpListener, view: Arc<View>, stop: CancellationToken) {
-    let served =
-        axum::serve(listener, api::routes(view)).with_graceful_shutdown(stop.cancelled_owned());
-    if let Err(error) = served.await {
-        error!(%error, "admin server failed");
     }
 }

@@ -36,6 +36,17 @@ use crate::tick::intake::News;
 /// The most that one read takes. Shared by all clients.
 const READ: usize = 64 * 1024;
 
+/// What a read may take in any case.
+const SMALL_READ: usize = 4 * 1024;
+
+/// The most that a frame has beside its body.
+const FRAMING: usize = 4;
+
+/// The most that is kept of what a client sent, where its longest body has so many bytes.
+pub fn most_kept(max_frame: usize) -> usize {
+    READ.max(max_frame + FRAMING + SMALL_READ)
+}
+
 /// How long a client that closed its side waits for the answers to its last packets.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
@@ -172,13 +183,25 @@ impl<'a> Connection<'a> {
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
         SCRATCH.with_borrow_mut(|scratch| {
-            let mut buffer = ReadBuf::new(scratch);
+            let mut buffer = ReadBuf::new(&mut scratch[..self.most()]);
             Poll::Ready(match ready!(Pin::new(&mut self.reader).poll_read(cx, &mut buffer)) {
                 Err(error) => Err(broken(&error)),
                 Ok(()) if buffer.filled().is_empty() => self.client_closed_its_side(),
                 Ok(()) => self.receive(buffer.filled()),
             })
         })
+    }
+
+    /// How many bytes one read may take: of a frame that has begun, not much more than its rest, so
+    /// that what is kept of a client is never more than a frame, or a read.
+    fn most(&self) -> usize {
+        match self.front.framing.max_frame() {
+            Some(body) if !self.partial.is_empty() => {
+                let rest = (body + FRAMING).saturating_sub(self.partial.len());
+                rest.clamp(SMALL_READ, READ)
+            }
+            _ => READ,
+        }
     }
 
     /// Its packets are answered before it is let go: it may have closed only its own direction.

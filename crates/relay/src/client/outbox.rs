@@ -46,6 +46,9 @@ pub struct Room {
 /// Into how many steps the time that bytes may wait is divided: so exact is their age.
 pub const STEPS: u32 = 64;
 
+/// What is kept for each step.
+pub const STEP_BYTES: usize = size_of::<(Duration, usize)>();
+
 /// The most that a frame has beside its body.
 const FRAMING: usize = 4;
 

@@ -7,6 +7,7 @@ use bytesize::ByteSize;
 use rustix::process::{Resource, getrlimit};
 
 use crate::config::{Config, Faults, LogicAddress, PolicyKind, SyncKind};
+use crate::machine::{MemoryLimit, memory_limit};
 
 /// Reads `file` as `run` would, with this environment's overrides, and prints what follows from it.
 ///
@@ -21,18 +22,27 @@ fn report(
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<String, Faults> {
     let config = Config::load(Some(file), environment, &[])?;
-    let limit = getrlimit(Resource::Nofile).current;
-    Ok(format!("{}: fine\n{}", file.display(), consequences(&config, limit)))
+    let here = Here { files: getrlimit(Resource::Nofile).current, memory: memory_limit() };
+    Ok(format!("{}: fine\n{}", file.display(), consequences(&config, &here)))
 }
 
-/// What is worth knowing before a start; `files` is how many may be open here.
-fn consequences(config: &Config, files: Option<u64>) -> String {
+/// What there is here: how many files may be open, and how much memory there is.
+struct Here {
+    files: Option<u64>,
+    memory: Option<MemoryLimit>,
+}
+
+/// What is worth knowing before a start.
+fn consequences(config: &Config, here: &Here) -> String {
     let needs = config.needs();
     let mut text = needs.to_string();
     let mut note = |line: std::fmt::Arguments<'_>| {
         let _ = write!(text, "\n{line}");
     };
-    if let Some(limit) = files.filter(|limit| *limit < needs.files()) {
+    if let Some(limit) = here.memory.as_ref().filter(|limit| limit.bytes < needs.memory()) {
+        note(format_args!("  but {limit}: lower {}", needs.largest().settings));
+    }
+    if let Some(limit) = here.files.filter(|limit| *limit < needs.files()) {
         note(format_args!("  but only {limit} here: raise it with `ulimit -n {}`", needs.files()));
     }
     if matches!(config.logic.address, LogicAddress::Echo | LogicAddress::Arena) {
@@ -69,18 +79,22 @@ mod tests {
     use super::*;
 
     fn notes(text: &str, files: u64) -> String {
+        notes_with(text, Here { files: Some(files), memory: None })
+    }
+
+    fn notes_with(text: &str, here: Here) -> String {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("relay.toml");
         std::fs::write(&path, text).unwrap();
         let config = Config::load(Some(&path), [], &[]).unwrap();
-        consequences(&config, Some(files))
+        consequences(&config, &here)
     }
 
     #[test]
     fn a_file_that_is_fine_is_named_with_what_follows() {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/relay.toml");
         let report = report(file.as_ref(), []).unwrap();
-        assert!(report.starts_with(&format!("{file}: fine\nmemory: at most 2.5 GiB")), "{report}");
+        assert!(report.starts_with(&format!("{file}: fine\nmemory: at most 4.1 GiB")), "{report}");
     }
 
     #[test]
@@ -92,8 +106,20 @@ mod tests {
     #[test]
     fn too_few_open_files_are_noted() {
         let limits = "limits.sessions = 1000";
-        assert!(notes(limits, 1024).contains("only 1024 here: raise it with `ulimit -n 1128`"));
-        assert!(!notes(limits, 1128).contains("ulimit"));
+        assert!(notes(limits, 1024).contains("only 1024 here: raise it with `ulimit -n 1416`"));
+        assert!(!notes(limits, 1416).contains("ulimit"));
+    }
+
+    #[test]
+    fn too_little_memory_is_noted_with_whose_limit_it_is() {
+        let notes = |bytes| {
+            let memory = Some(MemoryLimit { bytes, file: Some("/memory.max".into()) });
+            notes_with("limits.sessions = 1000", Here { files: None, memory })
+        };
+        let tight = notes(64 << 20);
+        let expected = "but its control group allows 64.0 MiB (/memory.max): lower limits.sessions";
+        assert!(tight.contains(expected) || tight.contains("lower limits.answer"), "{tight}");
+        assert!(!notes(1 << 50).contains("control group"));
     }
 
     #[test]

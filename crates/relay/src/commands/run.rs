@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use bytesize::ByteSize;
 use clap::Args;
 use listenfd::ListenFd;
 use miette::{Diagnostic, IntoDiagnostic, miette};
@@ -17,10 +18,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::admin::View;
+use crate::config::needs::{Needs, WAITING};
 use crate::config::{Config, Override};
 use crate::relay::{Listeners, Relay};
 use crate::reload::{self, Origin};
-use crate::{log, service};
+use crate::{log, machine, service};
 
 /// Where things are, if not where the configuration says.
 #[derive(Debug, Default, Args)]
@@ -57,10 +59,6 @@ impl RunArgs {
     }
 }
 
-/// How many connections may wait to be let in; the kernel may allow fewer (net.core.somaxconn).
-/// After a restart all come back within a second.
-const WAITING: u32 = 4096;
-
 /// What keeps a relay from starting.
 #[derive(Debug, Error, Diagnostic)]
 enum CannotStart {
@@ -85,6 +83,7 @@ pub fn run(args: RunArgs) -> miette::Result<ExitCode> {
     let config = origin.load()?;
     let _log = log::start(&config.log);
     raise_file_limit(&config)?;
+    compare_with_machine(&config.needs());
     let runtime = super::runtime()?;
     let code = runtime.block_on(serve(config, origin));
     // Whatever still waits for a disk is not waited for.
@@ -103,8 +102,8 @@ async fn serve(config: Config, origin: Origin) -> miette::Result<ExitCode> {
 
     let signals = Signals::take().into_diagnostic()?;
     let shutdown = CancellationToken::new();
-    tokio::spawn(log::tell_what_was_left_out());
     // These end with the process.
+    tokio::spawn(log::tell_what_was_left_out());
     tokio::spawn(reload_on_demand(origin, Arc::clone(&view)));
     tokio::spawn(service::feed_watchdog(view, shutdown.clone()));
     service::ready();
@@ -170,6 +169,19 @@ fn raise_file_limit(config: &Config) -> Result<(), CannotStart> {
     Ok(())
 }
 
+/// Says so if there may be less memory than is needed: a process that takes too much is killed.
+fn compare_with_machine(needs: &Needs) {
+    let Some(limit) = machine::memory_limit().filter(|limit| limit.bytes < needs.memory()) else {
+        return;
+    };
+    warn!(
+        %limit,
+        memory_at_most = %ByteSize(needs.memory()),
+        settings = needs.largest().settings,
+        "there may be too little memory: lower these settings, or give it more"
+    );
+}
+
 /// Says that the relay runs, and on a terminal what to try next.
 fn announce(view: &View, clients: SocketAddr, with_defaults: bool) {
     let config = view.front.config.load();
@@ -179,7 +191,8 @@ fn announce(view: &View, clients: SocketAddr, with_defaults: bool) {
         logic = %view.logic,
         lineage = view.lineage,
         epoch = view.epoch,
-        memory_at_most = %bytesize::ByteSize(needs.memory()),
+        memory_at_most = %ByteSize(needs.memory()),
+        in_the_relay = %ByteSize(needs.relay()),
         files_at_most = needs.files(),
         "relay runs"
     );

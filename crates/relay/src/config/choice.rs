@@ -11,6 +11,7 @@ use pulsegate_protocol::heartbeat::Kinds;
 use super::settings::{Client, Config, Heartbeat, Journal, Limits, Liveness, Tick};
 use crate::client::allowance::Rate;
 use crate::client::outbox::Room;
+use crate::recorder;
 use crate::session::liveness::{Policy, Rules};
 
 /// An enum whose variants are words of the configuration.
@@ -127,6 +128,11 @@ impl Heartbeat {
 }
 
 impl Config {
+    /// How much may wait for the journal.
+    pub fn room_at_the_journal(&self) -> recorder::Room {
+        recorder::Room { batches: self.limits.batch, answers: self.limits.answer }
+    }
+
     /// How much may wait for one client.
     pub fn outbox(&self) -> Room {
         Room { bytes: self.limits.outbox, within: self.client.write_within }

@@ -149,11 +149,16 @@ impl Found {
             ["limits.sessions_per_address", "limits.sessions_per_prefix"],
             "one address may not have more clients than its network",
         );
-        let needed = config.needs().memory();
+        let needs = config.needs();
+        let largest = needs.largest();
+        let [needed, part] = [needs.memory(), largest.sum()].map(bytesize::ByteSize);
         self.when(
-            limits.memory.is_some_and(|most| (most as u64) < needed),
+            limits.memory.is_some_and(|most| (most as u64) < needed.as_u64()),
             ["limits.memory", "limits.sessions"],
-            format!("the limits add up to {}", bytesize::ByteSize(needed)),
+            format!(
+                "the limits add up to {needed}, {part} of it {}: lower {}",
+                largest.name, largest.settings
+            ),
         );
         self.when(
             journal.keep_size.is_some_and(|keep| keep < journal.segment_size),

@@ -215,6 +215,9 @@ settings! {
         outbox: usize = 64 * KIB, size(KIB..=64 * MIB), live;
         /// How many bytes one tick may gather; when it is full, clients wait for the next.
         batch: usize = 8 * MIB, size(64 * KIB..=32 * MIB), restart;
+        /// The longest message of the logic server, snapshots included; a longer one ends the link.
+        /// As much may wait for the journal; then the link is not read.
+        answer: usize = 8 * MIB, size(64 * KIB..=64 * MIB), restart;
         /// The most memory that these limits may add up to; the relay does not start above it.
         memory: Option<usize> = None, Off(size(MIB..=TIB)), restart;
     }

@@ -165,6 +165,7 @@ impl LogicLink {
             })?,
             () = stop.cancelled() => return Ok(()),
         };
+        incoming.take_at_most(self.front.config.load().limits.answer);
         let result = tokio::select! {
             result = self.converse(&mut incoming, &mut out, timeout, stop) => result,
             // A logic server that hangs does not hold up the relay's end.

@@ -77,7 +77,8 @@ impl Replies {
             self.drop_replies("answered_before", &done.replies);
             return;
         }
-        let Some(journal) = self.recorder.room().await else { return };
+        let bytes = recorded.unwrap_or_else(|| done.encode_to_vec().into());
+        let Some(journal) = self.recorder.room(bytes.len()).await else { return };
         self.deliver(&done.replies);
         self.close(&done.close);
         self.advance(done.tick);
@@ -87,11 +88,10 @@ impl Replies {
                 None => warn!(tick = done.tick, "logic asked for a pace that cannot be kept"),
             }
         }
-        let bytes = recorded.unwrap_or_else(|| done.encode_to_vec().into());
         let snapshot = done.snapshot.is_some();
         journal.put(Entry::Answer { tick: done.tick, bytes, snapshot });
         if (snapshot || (self.stateless.load(Relaxed) && done.tick.is_multiple_of(KEEP_EVERY)))
-            && let Some(journal) = self.recorder.room().await
+            && let Some(journal) = self.recorder.room(0).await
         {
             journal.put(Entry::KeepFrom(done.tick + 1));
         }
@@ -103,10 +103,10 @@ impl Replies {
             self.drop_replies("answered_before", &push.replies);
             return;
         }
-        let Some(journal) = self.recorder.room().await else { return };
+        let bytes = recorded.unwrap_or_else(|| push.encode_to_vec().into());
+        let Some(journal) = self.recorder.room(bytes.len()).await else { return };
         self.deliver(&push.replies);
         self.close(&push.close);
-        let bytes = recorded.unwrap_or_else(|| push.encode_to_vec().into());
         journal.put(Entry::Push(bytes));
     }
 

@@ -24,7 +24,8 @@ pub trait Stream: AsyncRead + AsyncWrite + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Send> Stream for T {}
 
-type Socket = Pin<Box<dyn Stream>>;
+/// Some byte stream to the logic server.
+pub type Socket = Pin<Box<dyn Stream>>;
 
 /// What comes from the logic server.
 pub struct Incoming(FramedRead<ReadHalf<Socket>, LengthDelimitedCodec>);
@@ -43,12 +44,15 @@ pub async fn connect(
     patience: Duration,
 ) -> io::Result<(Incoming, Outgoing)> {
     match timeout(patience, open(address, patience)).await {
-        Ok(socket) => {
-            let (read, write) = tokio::io::split(socket?);
-            Ok((Incoming(FramedRead::new(read, link::codec())), Outgoing::new(write)))
-        }
+        Ok(socket) => socket.map(over),
         Err(_) => Err(io::ErrorKind::TimedOut.into()),
     }
+}
+
+/// The two directions of a connection that is there.
+pub fn over(socket: Socket) -> (Incoming, Outgoing) {
+    let (read, write) = tokio::io::split(socket);
+    (Incoming(FramedRead::new(read, link::codec())), Outgoing::new(write))
 }
 
 async fn open(address: &LogicAddress, patience: Duration) -> io::Result<Socket> {
@@ -68,6 +72,19 @@ async fn open(address: &LogicAddress, patience: Duration) -> io::Result<Socket> 
 }
 
 impl Incoming {
+    /// Takes messages of so many bytes at the most.
+    pub fn take_at_most(&mut self, bytes: usize) {
+        self.0.decoder_mut().set_max_frame_length(bytes);
+    }
+
+    fn refuse(&self, error: io::Error) -> LinkError {
+        if error.kind() != io::ErrorKind::InvalidData {
+            return error.into();
+        }
+        let most = self.0.decoder().max_frame_length();
+        LinkError::Protocol(format!("a message is longer than {most} bytes (limits.answer)"))
+    }
+
     /// The next message, and the frame that it came in; the peer is dead after `patience`.
     pub async fn next(
         &mut self,
@@ -76,7 +93,7 @@ impl Incoming {
         let frame = match timeout(patience, self.0.next()).await {
             Err(_) => return Err(LinkError::Silent(patience)),
             Ok(None) => return Err(LinkError::Closed),
-            Ok(Some(frame)) => frame?.freeze(),
+            Ok(Some(frame)) => frame.map_err(|error| self.refuse(error))?.freeze(),
         };
         let message = FromLogic::decode(frame.clone())
             .map_err(|error| LinkError::Protocol(format!("a message cannot be read: {error}")))?

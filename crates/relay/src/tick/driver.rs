@@ -18,7 +18,6 @@ use thread_priority::{
     RealtimeThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
     set_thread_priority_and_policy, thread_native_id,
 };
-use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
 use super::beat::{Beat, Inbox, Signal};
@@ -28,7 +27,7 @@ use super::intake::Intake;
 use super::watchdog;
 use crate::admin::metrics::Metrics;
 use crate::config::Config;
-use crate::recorder::{Batch, DiskWait};
+use crate::recorder::{Batch, Batches, DiskWait, NoPlace, Place};
 use crate::session::roster::Roster;
 use crate::session::table::{Judgement, Table};
 
@@ -61,7 +60,7 @@ pub struct Driver {
     /// The sessions' states.
     pub table: Table,
     /// The way to the journal.
-    pub recorder: mpsc::Sender<Batch>,
+    pub recorder: Batches,
     /// Whether the journal waits for the disk.
     pub disk: Arc<DiskWait>,
     /// The configuration in force.
@@ -265,7 +264,7 @@ impl Driver {
     ) -> Option<Sealed> {
         self.beat.turn();
         let recorder = self.recorder.clone();
-        let slot = self.queue_slot(&recorder)?;
+        let place = self.place(&recorder)?;
         let at = self.clock.now();
         self.disk.complain(at);
         let judgement = self.judgement();
@@ -282,19 +281,19 @@ impl Driver {
             seed: link::seed(&self.lineage, number),
         });
         let (items, bytes) = (sealed.items, sealed.size());
-        slot.send(Batch { sealed, timing });
+        place.put(Batch { sealed, timing });
         self.metrics.ticks.inc();
         self.notice_stall(at);
         Some(Sealed { number, due, at, items, bytes })
     }
 
     /// Room in the journal's queue.
-    fn queue_slot<'a>(&self, recorder: &'a mpsc::Sender<Batch>) -> Option<mpsc::Permit<'a, Batch>> {
+    fn place<'a>(&self, recorder: &'a Batches) -> Option<Place<'a>> {
         loop {
-            match recorder.try_reserve() {
-                Ok(slot) => return Some(slot),
-                Err(mpsc::error::TrySendError::Closed(())) => return None,
-                Err(mpsc::error::TrySendError::Full(())) => {
+            match recorder.place() {
+                Ok(place) => return Some(place),
+                Err(NoPlace::Closed) => return None,
+                Err(NoPlace::Full) => {
                     self.beat.turn();
                     self.metrics.journal_waits.inc();
                     let wake = self.clock.now() + QUEUE_FULL;

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use crate::client::Client;
 
 /// How much the beat thread may be told in a tick, before clients have to wait for the next.
-const NEWS: usize = 64 * 1024;
+pub const NEWS: usize = 16 * 1024;
 
 /// The batch that is being gathered.
 #[derive(Debug)]

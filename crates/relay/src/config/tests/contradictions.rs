@@ -77,7 +77,7 @@ fn what_only_looks_like_a_contradiction_is_taken() {
         "admin.listen = '[::1]:14080'",
         "admin.listen = 'off'",
         "admin.listen = '127.0.0.1:0'\nclient.listen = '127.0.0.1:0'",
-        "limits.memory = '3GiB'",
+        "limits.memory = '5GiB'",
     ] {
         read(text).unwrap_or_else(|faults| panic!("{text}: {}", faults.in_one_line()));
     }

@@ -76,6 +76,7 @@ const BAD: &[(&str, &[&str], &str)] = &[
     ("limits.frames_per_second", &["0", r#""many""#], ""),
     ("limits.outbox", &["1", r#""1GiB""#], "too"),
     ("limits.batch", &["1", r#""1GiB""#], "too"),
+    ("limits.answer", &[r#""1KiB""#, r#""65MiB""#], "too"),
     ("limits.memory", &["1", r#""2TiB""#], "too"),
     ("log.level", &[r#""inof""#], r#"did you mean "info"?"#),
     ("log.lines_per_minute", &["0"], "too little"),
