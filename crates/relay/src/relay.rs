@@ -163,7 +163,6 @@ impl Relay {
             connections: TaskTracker::new(),
         });
         let status = Arc::new(Mutex::new(Status::default()));
-            connections: TaskTracker::new(),
         let view = Arc::new(View {
             front: Arc::clone(&front),
             figures: Arc::clone(&figures),
