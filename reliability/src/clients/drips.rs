@@ -18,14 +18,21 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 /// Clients that begin a frame, and send a byte of it now and then: each is closed `frame_within`
 /// of its first byte, and honest ones get in meanwhile.
 pub(super) fn drips(scale: &Scale<'_>, figures: &mut Figures) {
-    let slow = Slow { name: "drips", reason: "frame_late", speaks: true };
+    let slow = Slow { name: "drips", speaks: true };
     slow.crowd(scale, figures);
 }
 
 /// Clients that never send a byte: closed after `first_frame_within`.
 pub(super) fn silence(scale: &Scale<'_>, figures: &mut Figures) {
-    let slow = Slow { name: "silence", reason: "no_first_frame", speaks: false };
+    let slow = Slow { name: "silence", speaks: false };
     slow.crowd(scale, figures);
+}
+
+/// Those who never said a word are crowded out by newer ones, or closed when it is time.
+fn closed(relay: &TestRelay) -> f64 {
+    let closed =
+        |reason| relay.metric(&format!("pulsegate_sessions_closed_total{{reason=\"{reason}\"}}"));
+    ["frame_late", "no_first_frame", "crowded_out"].map(closed).iter().sum()
 }
 
 /// How often each sends a byte.
@@ -33,7 +40,6 @@ const DRIP: Duration = Duration::from_secs(2);
 
 struct Slow {
     name: &'static str,
-    reason: &'static str,
     speaks: bool,
 }
 
@@ -55,7 +61,6 @@ impl Slow {
             }
         }
         let joined = began.elapsed();
-        let closed = format!("pulsegate_sessions_closed_total{{reason=\"{}\"}}", self.reason);
         let patience = within + Duration::from_secs(10);
         let mut dripped = Instant::now();
         let gone = soon(patience, || {
@@ -65,10 +70,10 @@ impl Slow {
                 self.drip(&mut crowd);
             }
             sleep(Duration::from_millis(100));
-            (relay.metric(&closed) >= clients as f64).then(|| began.elapsed())
+            (closed(&relay) >= clients as f64).then(|| began.elapsed())
         });
         let name = self.name;
-        let gone = gone.unwrap_or_else(|| panic!("{} of {clients} gone", relay.metric(&closed)));
+        let gone = gone.unwrap_or_else(|| panic!("{} of {clients} gone", closed(&relay)));
         figures.add(&format!("{name}: clients"), clients);
         figures.add(&format!("{name}: slowest honest connect and echo, ms"), slowest.as_millis());
         figures.add(

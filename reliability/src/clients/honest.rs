@@ -23,7 +23,7 @@ impl Players {
     /// `pulsegate bots`, such as `--rate 5`.
     #[track_caller]
     pub(crate) fn start(relay: &TestRelay, count: usize, more: &str) -> Self {
-        let inside = || relay.metric("pulsegate_sessions");
+        let inside = || relay.metric("pulsegate_sessions_opened_total");
         let all = inside() + count as f64;
         let mut bots = pulsegate();
         bots.arg("bots").arg(relay.clients().to_string()).args(more.split_whitespace());

@@ -14,6 +14,8 @@ use crate::clients::honest::{Players, connect_and_echo};
 const UNANSWERED: &str = "pulsegate_ticks_unanswered";
 const SLOW_READER: &str = "pulsegate_sessions_closed_total{reason=\"slow_reader\"}";
 const MIB: u64 = 1 << 20;
+/// Bytes in a reply: nearly the longest frame.
+const REPLY: usize = 60_000;
 
 /// Ticks wait for logic in a window, and behind that in the journal; how many is a metric.
 pub(super) fn slow(scale: &Scale<'_>, figures: &mut Figures) {
@@ -62,18 +64,19 @@ pub(super) fn slow(scale: &Scale<'_>, figures: &mut Figures) {
 
 /// A gigabyte for one client, who cannot take it: it goes, and nobody else waits.
 pub(super) fn torrent(scale: &Scale<'_>, figures: &mut Figures) {
-    let relay = TestRelay::before_logic("client.max_frame = \"1MiB\"\nlimits.outbox = \"1MiB\"");
+    let relay = TestRelay::before_logic("");
     let door = FakeLogic::listen(relay.logic());
     let mut link = door.accept_stateless();
     let victim = TestClient::connect(relay.clients());
     eventually("the victim is in", || relay.sessions().len() == 1);
-    let total: u64 = scale.of(256, 1024);
+    let mebibytes = scale.of(256, 1024);
+    let total = mebibytes * MIB / REPLY as u64;
     let answering = thread::spawn(move || {
-        let payload = vec![b'x'; MIB as usize - 100];
+        let payload = vec![b'x'; REPLY];
         let mut sent = 0;
         while let Some(tick) = link.next_tick() {
             let mut done = echo(&tick).unwrap();
-            while sent < total && done.replies.len() < 16 {
+            while sent < total && done.replies.len() < 64 {
                 done.replies.push(reply_to(1, &payload));
                 sent += 1;
             }
@@ -90,7 +93,7 @@ pub(super) fn torrent(scale: &Scale<'_>, figures: &mut Figures) {
     }
     let dropped = "pulsegate_replies_dropped_total{reason=\"gone\"}";
     eventually("the rest is dropped", || relay.metric(dropped) > total as f64 * 0.9);
-    figures.add("torrent: MiB for one client", total);
+    figures.add("torrent: MiB for one client", mebibytes);
     figures.add("torrent: clients closed for it", relay.metric(SLOW_READER));
     figures.add("torrent: slowest connect and echo of others, ms", slowest.as_millis());
     figures.add("torrent: memory grew by MiB at the most", (peak - memory) / MIB);
