@@ -18,11 +18,15 @@ fn traced(command: &mut Command, trace: &Path, more: &[&str]) {
     *command = traced;
 }
 
-/// What was noted of the newest segment of a life, thread by thread.
-fn noted(trace: &Path, segment: &str) -> Vec<String> {
+/// What each thread did to a segment, in order.
+fn noted(trace: &Path, segment: &str) -> Vec<Vec<String>> {
     let files = fs::read_dir(trace.parent().unwrap()).unwrap().map(|file| file.unwrap().path());
-    let text: String = files.map(|file| fs::read_to_string(file).unwrap()).collect();
-    text.lines().filter(|line| line.contains(segment)).map(str::to_owned).collect()
+    let lines = |file| {
+        let text = fs::read_to_string(file).unwrap();
+        let ours = text.lines().filter(|line| line.contains(&format!("/{segment}>")));
+        ours.map(str::to_owned).collect()
+    };
+    files.map(lines).collect()
 }
 
 fn place() -> (tempfile::TempDir, PathBuf) {
@@ -42,9 +46,8 @@ fn what_a_killed_life_left_in_memory_is_on_disk_before_it_is_built_upon() {
     relay.kill();
     relay.restart_by(|command| traced(command, &trace, &[]));
     eventually("it was synced", || {
-        noted(&trace, "00000001.mcap")
-            .iter()
-            .any(|line| line.contains("sync(") && line.ends_with("= 0"))
+        let noted = noted(&trace, "00000001.mcap").concat();
+        noted.iter().any(|line| line.contains("sync(") && line.ends_with("= 0"))
     });
 }
 
@@ -60,6 +63,8 @@ fn a_sync_that_a_signal_broke_off_is_not_tried_again() {
     assert!(!status.success(), "{status}");
     assert!(relay.log().contains("cannot sync"), "{}", relay.log());
     let noted = noted(&trace, "00000001.mcap");
-    let failed = noted.iter().position(|line| line.contains("= -1 EINTR")).unwrap();
-    assert_eq!(noted.len(), failed + 1, "{:?}", &noted[failed..]);
+    let broken_off = |line: &String| line.contains("= -1 EINTR");
+    let thread = noted.iter().find(|thread| thread.iter().any(broken_off)).unwrap();
+    let failed = thread.iter().position(broken_off).unwrap();
+    assert_eq!(thread.len(), failed + 1, "{:?}", &thread[failed..]);
 }
