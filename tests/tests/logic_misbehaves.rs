@@ -200,3 +200,17 @@ fn logic_that_does_not_repeat_lost_answers_loses_their_replies_and_nothing_else(
     assert_eq!(client.read_text(), "and on");
     assert_eq!(relay.metric("pulsegate_links_total"), 2.0);
 }
+
+#[test]
+fn clients_that_want_to_know_are_told_when_logic_goes_and_when_it_is_back() {
+    let relay = TestRelay::before_logic("client.outage_notices = true");
+    let logic = FakeLogic::listen(relay.logic());
+    let link = logic.accept_stateless();
+    let mut client = TestClient::connect(relay.clients());
+    client.send("");
+    relay.wait_sessions(1);
+    drop(link);
+    assert_eq!(client.read_text(), r#"{"pulsegate":"logic_away"}"#);
+    let _link = logic.accept_stateless();
+    assert_eq!(client.read_text(), r#"{"pulsegate":"logic_back"}"#);
+}

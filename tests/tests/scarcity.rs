@@ -39,7 +39,8 @@ fn a_control_group_with_less_memory_than_may_be_needed_is_named_at_the_start() {
     });
     let log = relay.log();
     let line = log.lines().find(|line| line.contains("too little memory"));
-    let parts = ["64.0 MiB (/sys/fs/cgroup/memory.max)", "memory_at_most=4.1 GiB", "limits.sessions"];
+    let parts =
+        ["64.0 MiB (/sys/fs/cgroup/memory.max)", "memory_at_most=4.1 GiB", "limits.sessions"];
     assert!(!is_allowed || parts.iter().all(|part| line.unwrap().contains(part)), "{log}");
 }
 

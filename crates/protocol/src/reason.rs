@@ -89,6 +89,13 @@ pub fn close_notice(reason: Reason, details: Value) -> Vec<u8> {
     Value::Object(notice).to_string().into_bytes()
 }
 
+/// The body of the frame that tells a client that nobody answers for a while, where it wants to be
+/// told.
+pub const LOGIC_AWAY: &[u8] = br#"{"pulsegate":"logic_away"}"#;
+
+/// The body of the frame that tells a client that answers come again.
+pub const LOGIC_BACK: &[u8] = br#"{"pulsegate":"logic_back"}"#;
+
 #[cfg(test)]
 mod tests {
     use super::*;

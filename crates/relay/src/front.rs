@@ -97,6 +97,14 @@ impl Front {
         self.roster.end(client, reason, details, keep);
     }
 
+    /// Tells every client something of the relay's own; with raw framing nobody can be told.
+    pub fn tell_everybody(&self, body: &[u8]) {
+        let mut frames = Frames::new(self.framing, 0);
+        if self.framing != Framing::Raw && frames.add(body).is_ok() {
+            self.roster.all().iter().for_each(|client| self.post(client, &frames));
+        }
+    }
+
     /// Sends a client frames; closes it if it does not read.
     pub fn post(&self, client: &Arc<Client>, frames: &Frames) {
         if frames.count() == 0 {

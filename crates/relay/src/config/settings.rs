@@ -86,6 +86,9 @@ settings! {
         receive_buffer: usize = 32 * KIB, size(4 * KIB..=64 * MIB), restart;
         /// Whether a client that is closed is told why in a last frame; with raw framing none is.
         notices: bool = true, Switch, live;
+        /// Whether clients are told, in frames of the relay's own between those of the game, when
+        /// logic goes away and when it is back.
+        outage_notices: bool = false, Switch, live;
     }
 
     /// What counts as a heartbeat.

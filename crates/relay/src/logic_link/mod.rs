@@ -13,6 +13,7 @@ pub mod source;
 pub mod stream;
 
 use std::io;
+use std::mem;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use pulsegate_protocol::Reason;
 use pulsegate_protocol::proto::{Goodbye, goodbye::Code};
+use pulsegate_protocol::reason::{LOGIC_AWAY, LOGIC_BACK};
 use serde_json::Value;
 use thiserror::Error;
 use tokio::time::{Instant, sleep};
@@ -46,6 +48,8 @@ pub struct Status {
     pub connected: Option<String>,
     /// Why the last link ended, or could not be made.
     pub trouble: Option<String>,
+    /// Whether clients were told that logic is away.
+    pub clients_know: bool,
 }
 
 /// Why a link ended.
@@ -197,7 +201,10 @@ impl LogicLink {
 
     fn connected(&self, name: &str) {
         info!(logic = name, address = %self.address, "logic server connected");
-        *self.status() = Status { connected: Some(name.to_owned()), trouble: None };
+        let connected = Status { connected: Some(name.to_owned()), ..Status::default() };
+        if mem::replace(&mut *self.status(), connected).clients_know {
+            self.front.tell_everybody(LOGIC_BACK);
+        }
         self.front.logic_is_lost.store(false, Ordering::Relaxed);
         self.front.metrics.link_up.set(1);
         self.front.metrics.links.inc();
@@ -212,6 +219,10 @@ impl LogicLink {
         let had_one = status.connected.take().is_some();
         if had_one {
             self.front.metrics.link_lost(error.name());
+            status.clients_know = self.front.config.load().client.outage_notices;
+            if status.clients_know {
+                self.front.tell_everybody(LOGIC_AWAY);
+            }
         }
         let text = error.to_string();
         // A server that stays away is one line, not one for each attempt.

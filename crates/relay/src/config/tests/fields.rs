@@ -28,6 +28,7 @@ const BAD: &[(&str, &[&str], &str)] = &[
     ("client.send_buffer", &[r#""1KiB""#, r#""1GiB""#], "too"),
     ("client.receive_buffer", &[r#""1KiB""#, r#""1GiB""#], "too"),
     ("client.notices", &[r#""yes""#], "did you mean true?"),
+    ("client.outage_notices", &[r#""no""#], "did you mean false?"),
     ("heartbeat.match", &[r#"["jsn"]"#], r#"did you mean "json"?"#),
     ("heartbeat.ack", &["1"], "not true or false"),
     ("heartbeat.forward", &[r#""false""#], "did you mean false?"),
