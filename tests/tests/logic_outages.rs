@@ -7,7 +7,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use pulsegate_protocol::proto::item::Item;
-use pulsegate_tests::{Bots, TestClient, TestLogic, TestRelay, eventually};
+use pulsegate_tests::{Bots, FakeLogic, TestClient, TestLogic, TestRelay, eventually};
 
 /// A moment that has nothing to do with any beat.
 fn some_time(from_ms: u64, to_ms: u64) -> Duration {
@@ -138,4 +138,48 @@ fn settled_view(client: &mut TestClient, relay: &TestRelay) -> serde_json::Value
             return view;
         }
     }
+}
+
+/// As long as players need not wait for more than logic itself.
+const AT_ONCE: Duration = Duration::from_millis(250);
+
+#[test]
+fn a_logic_server_that_listens_again_is_found_at_once_however_long_it_was_away() {
+    let relay = TestRelay::before_logic("");
+    for _ in 0..3 {
+        sleep(some_time(1500, 2500));
+        let logic = FakeLogic::listen(relay.logic());
+        let listens = Instant::now();
+        let mut link = logic.accept_stateless();
+        let found = listens.elapsed();
+        assert!(found < AT_ONCE, "found after {found:?}");
+        let tick = link.next_tick().unwrap();
+        link.done(tick.number);
+    }
+}
+
+#[test]
+fn a_logic_server_that_dies_at_once_is_tried_more_and_more_rarely_until_it_has_answered() {
+    let relay = TestRelay::before_logic("");
+    let logic = FakeLogic::listen(relay.logic());
+    let dies = || drop(logic.accept_stateless());
+    dies();
+    let mut pauses = Vec::new();
+    for _ in 0..6 {
+        let died = Instant::now();
+        dies();
+        pauses.push(died.elapsed());
+    }
+    assert!(pauses[0] < AT_ONCE && pauses[5] > Duration::from_secs(1), "{pauses:?}");
+
+    let mut link = logic.accept_stateless();
+    let tick = link.next_tick().unwrap();
+    link.done(tick.number);
+    eventually("it is answered", || {
+        relay.admin_json("/api/status")["tick"]["answered"].as_u64() >= Some(tick.number)
+    });
+    drop(link);
+    let died = Instant::now();
+    dies();
+    assert!(died.elapsed() < AT_ONCE, "{:?}", died.elapsed());
 }

@@ -35,11 +35,12 @@ use stream::{Incoming, LogicAddress, Outgoing};
 /// From which to which delay a failed connection is tried again, each with jitter.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
+/// After how long a connection that could not be made is tried again, with jitter. It costs next to
+/// nothing, and whoever starts a logic server waits for it.
+const KNOCK: Duration = Duration::from_millis(100);
+
 /// How long the last ticks may take at the end.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
-
-/// A link that held for so long was a good one: the next failure begins with the shortest delay.
-const STABLE: Duration = Duration::from_secs(10);
 
 /// How the link is, for whoever asks.
 #[derive(Debug, Clone, Default)]
@@ -104,6 +105,11 @@ impl LinkError {
             Self::Source(_) => "source",
         }
     }
+
+    /// Whether nobody is there.
+    const fn is_absence(&self) -> bool {
+        matches!(self, Self::Connect { .. })
+    }
 }
 
 /// What the logic server is told at the end, if it is still there to listen.
@@ -139,20 +145,23 @@ impl LogicLink {
     /// Keeps a link, until `stop`; then sees the last ticks answered and says goodbye.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut away_since = Instant::now();
-        let mut delays = backoff();
+        let (mut delays, mut knocks) = (backoff(BACKOFF), backoff((KNOCK, KNOCK)));
         loop {
-            let began = Instant::now();
+            let answered = self.replies.answered();
             let error = match self.link_once(&stop).await {
                 Ok(()) => return,
                 Err(error) => error,
             };
             if self.lost_link(&error) {
                 away_since = Instant::now();
-                if began.elapsed() > STABLE {
-                    delays = backoff();
+                // A link that brought logic on was worth making. One that dies of its first tick,
+                // or sooner, is made more and more rarely.
+                if self.replies.answered() > answered {
+                    delays = backoff(BACKOFF);
                 }
             }
             self.give_up_on_clients(away_since);
+            let delays = if error.is_absence() { &mut knocks } else { &mut delays };
             let delay = delays.next().unwrap_or(BACKOFF.1);
             tokio::select! {
                 () = sleep(delay) => {}
@@ -256,10 +265,10 @@ async fn long_after(stop: &CancellationToken) {
     sleep(LAST_ANSWERS).await;
 }
 
-fn backoff() -> backon::ExponentialBackoff {
+fn backoff((least, most): (Duration, Duration)) -> backon::ExponentialBackoff {
     ExponentialBuilder::new()
-        .with_min_delay(BACKOFF.0)
-        .with_max_delay(BACKOFF.1)
+        .with_min_delay(least)
+        .with_max_delay(most)
         .without_max_times()
         .with_jitter()
         .build()
