@@ -18,7 +18,7 @@ pub fn told(item: &Item) -> Option<(u64, String)> {
         }
         Item::Close(close) => (close.session, format!("close ({})", close.reason().name())),
         Item::Heartbeat(heartbeat) => (heartbeat.session, "heartbeat".to_owned()),
-        Item::Pace(_) | Item::Gap(_) | Item::Restored(_) => return None,
+        Item::Pace(_) | Item::Gap(_) | Item::Restored(_) | Item::Skipped(_) => return None,
     })
 }
 

@@ -28,6 +28,8 @@ pub struct Recovered {
     pub open_sessions: Vec<Open>,
     /// The newest snapshot is the one after this tick.
     pub newest_snapshot: Option<u64>,
+    /// The ticks that an operator had skipped.
+    pub skipped: Vec<u64>,
     /// What was cut off, if the last life ended within a write.
     pub repaired: Option<Repair>,
 }

@@ -31,6 +31,8 @@ pub(crate) struct Standing {
     pub(crate) answered: u64,
     pub(crate) snapshot: Option<Snapshot>,
     pub(crate) present: BTreeMap<u64, Open>,
+    /// The ticks that an operator had skipped, in the order of his words.
+    pub(crate) skipped: Vec<u64>,
 }
 
 impl Standing {
@@ -52,6 +54,7 @@ impl Standing {
             snapshot: (head.snapshot_tick > 0)
                 .then_some(Snapshot { tick: head.snapshot_tick, segment: head.snapshot_segment }),
             present: head.present.iter().map(|open| (open.session, open.clone())).collect(),
+            skipped: head.skipped.clone(),
         }
     }
 
@@ -69,6 +72,7 @@ impl Standing {
             snapshot_segment: self.snapshot.map_or(0, |snapshot| snapshot.segment),
             present: self.present.values().cloned().collect(),
             created_ns,
+            skipped: self.skipped.clone(),
         }
     }
 
@@ -107,6 +111,9 @@ impl Standing {
         if next.present != self.present {
             return differs("count of sessions", &self.present.len(), &next.present.len());
         }
+        if next.skipped != self.skipped {
+            return differs("count of skipped ticks", &self.skipped.len(), &next.skipped.len());
+        }
         *self = next;
         Ok(())
     }
@@ -140,6 +147,7 @@ impl Standing {
                 Event::Close(close) => {
                     self.present.remove(&close.session);
                 }
+                Event::Skipped(skipped) => self.skipped.push(skipped.tick),
                 _ => {}
             }
         }

@@ -34,6 +34,8 @@ pub struct Info {
     pub newest_snapshot: Option<u64>,
     /// How many sessions are open behind the last tick.
     pub open_sessions: usize,
+    /// The ticks that an operator had skipped.
+    pub skipped: Vec<u64>,
     /// The size of all segments, in bytes.
     pub bytes: u64,
     /// How many bytes at the end are torn. They are cut off at the next start.
@@ -112,6 +114,7 @@ pub fn info(dir: impl AsRef<Path>) -> Result<Info, Error> {
         answered: standing.answered,
         newest_snapshot: standing.snapshot.map(|snapshot| snapshot.tick),
         open_sessions: standing.present.len(),
+        skipped: standing.skipped.clone(),
         bytes: segments.iter().map(|segment| segment.bytes).sum(),
         torn_bytes: torn.map_or(0, |torn| torn.bytes),
         segments,

@@ -62,6 +62,11 @@ pub enum Event<'a> {
         /// The tick that this one follows.
         tick: u64,
     },
+    /// An operator had the packets of a tick left out, since logic died of them.
+    Skipped {
+        /// That tick.
+        tick: u64,
+    },
     /// The beat follows another strategy from here on.
     Pace {
         /// The new one; `None` if this version of the SDK does not know it.
@@ -132,6 +137,7 @@ impl<'a> From<&'a Item> for Event<'a> {
             Item::Close(it) => Self::Close { session: it.session, reason: it.reason() },
             Item::Gap(it) => Self::Gap { first: it.first, last: it.last, why: &it.why },
             Item::Restored(it) => Self::Restored { tick: it.tick },
+            Item::Skipped(it) => Self::Skipped { tick: it.tick },
             Item::Pace(it) => {
                 Self::Pace { strategy: it.pace.as_ref().and_then(pace::from_wire), by: &it.by }
             }

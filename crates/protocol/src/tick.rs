@@ -250,6 +250,16 @@ pub fn events(bytes: &[u8]) -> impl Iterator<Item = Result<Event, Damage>> {
     events_of(bytes.get(HEAD_LEN..end).unwrap_or_default())
 }
 
+/// An encoded tick without its packets. Its head and its events stay as they were.
+pub fn without_packets(bytes: &[u8]) -> Result<Chained, Damage> {
+    let was = peek(bytes)?;
+    let mut rest = Gathering::with_capacity(0);
+    for event in events(bytes) {
+        rest.event(event?);
+    }
+    Ok(rest.seal(&was.head).chain(was.previous))
+}
+
 fn events_of(mut rest: &[u8]) -> impl Iterator<Item = Result<Event, Damage>> {
     std::iter::from_fn(move || {
         loop {
@@ -366,6 +376,18 @@ mod tests {
         let whole = whole.seal(&head());
         assert_eq!(sealed.items, whole.items);
         assert_eq!(sealed.chain(3).bytes, whole.chain(3).bytes);
+    }
+
+    #[test]
+    fn without_its_packets_a_tick_keeps_its_head_and_its_events() {
+        let mut whole = Gathering::with_capacity(0);
+        whole.event(open(1));
+        let mut rest = Gathering::with_capacity(0);
+        rest.event(open(1));
+        whole.packet(1, b"poison");
+        let (whole, rest) = (whole.seal(&head()).chain(9), rest.seal(&head()).chain(9));
+        assert_eq!(without_packets(&whole.bytes).unwrap().bytes, rest.bytes);
+        assert!(without_packets(b"no tick").is_err());
     }
 
     #[test]

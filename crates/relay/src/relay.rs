@@ -38,6 +38,7 @@ use crate::front::Front;
 use crate::logic_link::handshake::Identity;
 use crate::logic_link::replies::Replies;
 use crate::logic_link::source::Source;
+use crate::logic_link::suspects::Suspects;
 use crate::logic_link::{LogicLink, Status};
 use crate::recorder::{self, DiskWait, Recorder, Store};
 use crate::session::roster::Roster;
@@ -163,12 +164,14 @@ impl Relay {
             connections: TaskTracker::new(),
         });
         let status = Arc::new(Mutex::new(Status::default()));
+        let suspects = Arc::new(Suspects::new(recovered.skipped));
         let view = Arc::new(View {
             front: Arc::clone(&front),
             figures: Arc::clone(&figures),
             backlog: Arc::clone(&backlog),
             disk: Arc::clone(&disk),
             link: Arc::clone(&status),
+            suspects: Arc::clone(&suspects),
             logic: config.load().logic.address.clone(),
             lineage: recovered.lineage.clone(),
             epoch: recovered.epoch,
@@ -203,7 +206,7 @@ impl Relay {
         let link = LogicLink {
             address,
             front: Arc::clone(&front),
-            source: Source::new(backlog, journal),
+            source: Source::new(backlog, journal).knowing(suspects),
             replies: Replies::new(Arc::clone(&front), answers_to_record, answered),
             identity,
             status,

@@ -32,6 +32,11 @@ pub struct ReplayArgs {
     #[arg(long = "session", value_name = "ID")]
     pub sessions: Vec<u64>,
 
+    /// Send the packets of skipped ticks too: those of which logic died, and which an operator had
+    /// left out.
+    #[arg(long)]
+    pub whole: bool,
+
     /// How fast: a multiple of real time such as 8x or 0.5x, or max.
     #[arg(long, default_value = "1x", value_name = "FACTOR|max")]
     pub speed: Speed,

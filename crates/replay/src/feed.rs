@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use pulsegate_journal::Reader;
-use pulsegate_protocol::tick::Head;
+use pulsegate_protocol::tick::{Damage, Head, without_packets};
 use tokio::sync::mpsc;
 
 use crate::args::Point;
@@ -26,10 +26,11 @@ pub(crate) fn start(
     reader: Reader,
     until: Option<Point>,
     only: Option<Only>,
+    skipped: Vec<u64>,
 ) -> mpsc::Receiver<Result<Recorded, Error>> {
     let (sender, receiver) = mpsc::channel(AHEAD);
     tokio::task::spawn_blocking(move || {
-        let mut feed = Feed { reader, until, only };
+        let mut feed = Feed { reader, until, only, skipped };
         while let Some(recorded) = feed.next().transpose() {
             let failed = recorded.is_err();
             if sender.blocking_send(recorded).is_err() || failed {
@@ -44,6 +45,8 @@ struct Feed {
     reader: Reader,
     until: Option<Point>,
     only: Option<Only>,
+    /// Those that are sent without their packets.
+    skipped: Vec<u64>,
 }
 
 impl Feed {
@@ -52,10 +55,16 @@ impl Feed {
         if self.until.is_some_and(|until| !until.includes(&peek.head)) {
             return Ok(None);
         }
+        let number = peek.head.number;
+        let unreadable =
+            |damage: Damage| Error::Protocol(format!("tick {number} of the journal: {damage}"));
+        let bytes = if self.skipped.contains(&number) {
+            without_packets(&bytes).map_err(unreadable)?.bytes
+        } else {
+            bytes
+        };
         let bytes = match &mut self.only {
-            Some(only) => only.tick(&peek, bytes).map_err(|damage| {
-                Error::Protocol(format!("tick {} of the journal: {damage}", peek.head.number))
-            })?,
+            Some(only) => only.tick(&peek, bytes).map_err(unreadable)?,
             None => bytes,
         };
         Ok(Some(Recorded { head: peek.head, bytes }))

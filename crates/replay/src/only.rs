@@ -46,7 +46,7 @@ const fn session_of(item: &Item) -> Option<u64> {
         Item::State(change) => Some(change.session),
         Item::Close(close) => Some(close.session),
         Item::Heartbeat(heartbeat) => Some(heartbeat.session),
-        Item::Pace(_) | Item::Gap(_) | Item::Restored(_) => None,
+        Item::Pace(_) | Item::Gap(_) | Item::Restored(_) | Item::Skipped(_) => None,
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct Recording {
     lineage: String,
     first_tick: u64,
     last_tick: u64,
+    /// The ticks that an operator had skipped.
+    skipped: Vec<u64>,
     /// Where each segment begins: when, and with which tick. Empty if that is not known.
     segments: Vec<(u64, u64)>,
 }
@@ -28,10 +30,10 @@ impl Recording {
             Some(Record::Head(head)) => head,
             _ => return Err(Error::Empty(dir.to_owned())),
         };
-        let (last_tick, segments) = match info(dir) {
-            Ok(info) => (info.last_tick, info.segments),
+        let (last_tick, segments, skipped) = match info(dir) {
+            Ok(info) => (info.last_tick, info.segments, info.skipped),
             Err(JournalError::Damaged(damage)) if damage.missing.after >= head.next_tick => {
-                (damage.missing.after, Vec::new())
+                (damage.missing.after, Vec::new(), head.skipped)
             }
             Err(error) => return Err(error.into()),
         };
@@ -44,6 +46,7 @@ impl Recording {
             lineage: head.lineage,
             first_tick: head.next_tick,
             last_tick,
+            skipped,
             segments: segments.collect(),
         })
     }
@@ -58,6 +61,11 @@ impl Recording {
 
     pub(crate) const fn last_tick(&self) -> u64 {
         self.last_tick
+    }
+
+    /// The ticks that an operator had skipped: logic saw them without their packets.
+    pub(crate) fn skipped(&self) -> &[u64] {
+        &self.skipped
     }
 
     /// The life of the relay that sealed a tick.

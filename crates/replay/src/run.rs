@@ -114,7 +114,8 @@ fn prepare(resume: Resume, recording: &Recording, args: ReplayArgs) -> Result<Pr
         return Err(recording.out_of_range());
     }
     let only = (!args.sessions.is_empty()).then(|| Only::new(args.sessions));
-    let feed = feed::start(recording.reader(plan.first)?, args.until, only);
+    let skipped = if args.whole { Vec::new() } else { recording.skipped().to_vec() };
+    let feed = feed::start(recording.reader(plan.first)?, args.until, only, skipped);
     Ok(Prepared { plan, feed, range: recording.out_of_range(), last })
 }
 

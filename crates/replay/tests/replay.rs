@@ -103,6 +103,7 @@ fn args(dir: &Path, logic: &str) -> ReplayArgs {
         from: None,
         until: None,
         sessions: Vec::new(),
+        whole: false,
         speed: Speed::Max,
         secret: String::new(),
         json: false,

@@ -41,6 +41,7 @@ impl Writer {
             answered: standing.answered,
             open_sessions: standing.present.values().cloned().collect(),
             newest_snapshot: standing.snapshot.map(|snapshot| snapshot.tick),
+            skipped: standing.skipped.clone(),
             repaired,
         };
         let watermark = Watermark::default();

@@ -1,6 +1,7 @@
 //! The routes. JSON throughout, errors too; `/metrics` alone is Prometheus' text.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::rejection::JsonRejection;
@@ -10,7 +11,11 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use pulsegate_protocol::Reason;
+use pulsegate_protocol::proto::{Skipped, item::Item};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use tokio::time::timeout;
+use tracing::warn;
 
 use super::View;
 use super::guard::may_change;
@@ -21,11 +26,15 @@ use crate::config::{Config, Override, SETTINGS};
 
 type Shared = State<Arc<View>>;
 
+/// How long an operator waits for the journal.
+const SKIP_WITHIN: Duration = Duration::from_secs(5);
+
 /// All routes.
 pub fn routes(view: Arc<View>) -> Router {
     let changes = Router::new()
         .route("/api/pace", post(set_pace))
         .route("/api/sessions/{id}/close", post(close_session))
+        .route("/api/logic/skip", post(skip_tick))
         .layer(from_fn_with_state(Arc::clone(&view), may_change));
     Router::new()
         .route("/healthz", get(healthz))
@@ -63,6 +72,7 @@ async fn metrics(State(view): Shared) -> Result<Response, Refusal> {
     metrics.newcomers.set(view.front.roster.newcomers() as i64);
     metrics.connections.set(view.front.connections.len() as i64);
     metrics.unanswered.set(newest.saturating_sub(answered) as i64);
+    metrics.suspect_tick.set(view.suspects.suspect().map_or(0, |suspect| suspect.tick as i64));
     metrics.log_lines_dropped.set(crate::log::dropped_lines() as i64);
     metrics.log_lines_left_out.set(crate::log::lines_left_out() as i64);
     let text = metrics
@@ -138,6 +148,36 @@ async fn close_session(
     })?;
     view.front.end(&client, Reason::Operator, Value::Null);
     Ok(Json(json!({ "closed": number })))
+}
+
+/// A tick that logic dies of.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Skip {
+    tick: u64,
+}
+
+/// Has the packets of the suspect tick left out; granted once that is in the journal.
+async fn skip_tick(
+    State(view): Shared,
+    body: Result<Json<Skip>, JsonRejection>,
+) -> Result<Json<Value>, Refusal> {
+    let Json(Skip { tick }) =
+        body.map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.body_text()))?;
+    if view.suspects.suspect().is_none_or(|suspect| suspect.tick != tick) {
+        let text =
+            format!("tick {tick} is not suspect: only one that logic died of may be skipped");
+        return Err(Refusal::new(StatusCode::CONFLICT, text));
+    }
+    view.front.intake.event(Item::Skipped(Skipped { tick }));
+    let told = view.backlog.durable(view.front.beat.gathering());
+    timeout(SKIP_WITHIN, told).await.map_err(|_| {
+        let text = "the journal does not say that it has this; look again whether it was skipped";
+        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text)
+    })?;
+    view.suspects.skip(tick);
+    warn!(tick, "an operator has the packets of this tick left out");
+    Ok(Json(json!({ "skipped": tick })))
 }
 
 async fn nowhere() -> Refusal {

@@ -66,6 +66,8 @@ pub struct Metrics {
     logic_busy: Histogram,
     /// Ticks that logic has not answered; set when it is looked at.
     pub unanswered: Gauge,
+    /// The tick that logic dies of each time, 0 if there is none; set when it is looked at.
+    pub suspect_tick: Gauge,
     /// Whether the journal has failed.
     pub journal_failed: Gauge,
     journal_bytes: Counter,
@@ -123,6 +125,7 @@ impl Default for Metrics {
             links_lost: Family::default(),
             logic_busy: durations(),
             unanswered: Gauge::default(),
+            suspect_tick: Gauge::default(),
             journal_failed: Gauge::default(),
             journal_bytes: Counter::default(),
             journal_write: durations(),
@@ -167,6 +170,7 @@ impl Metrics {
         registry.register("links_lost", "Links that ended, by reason", self.links_lost.clone());
         registry.register_with_unit("logic_busy", "How long logic says its rules ran", Unit::Seconds, self.logic_busy.clone());
         registry.register("ticks_unanswered", "Ticks that logic has not answered", self.unanswered.clone());
+        registry.register("suspect_tick", "The tick that logic dies of each time; 0: none", self.suspect_tick.clone());
         registry.register("journal_failed", "Whether the journal has failed", self.journal_failed.clone());
         registry.register_with_unit("journal", "Bytes of ticks written", Unit::Bytes, self.journal_bytes.clone());
         registry.register_with_unit("journal_write", "From sealed to durable", Unit::Seconds, self.journal_write.clone());

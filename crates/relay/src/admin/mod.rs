@@ -25,6 +25,7 @@ use crate::backlog::Backlog;
 use crate::config::LogicAddress;
 use crate::front::Front;
 use crate::logic_link::Status;
+use crate::logic_link::suspects::{Suspect, Suspects};
 use crate::recorder::DiskWait;
 use crate::tick::figures::TickFigures;
 
@@ -41,6 +42,8 @@ pub struct View {
     pub disk: Arc<DiskWait>,
     /// How the link is.
     pub link: Arc<Mutex<Status>>,
+    /// What is known of ticks that logic cannot take.
+    pub suspects: Arc<Suspects>,
     /// Where logic is, as it was configured.
     pub logic: LogicAddress,
     /// The journal's random id.
@@ -64,6 +67,12 @@ impl View {
         if link.connected.is_none() {
             let trouble = link.trouble.as_deref().unwrap_or("not connected yet");
             reasons.push(format!("logic is away: {trouble}"));
+        }
+        if let Some(Suspect { tick, deaths }) = self.suspects.suspect() {
+            reasons.push(format!(
+                "logic died {deaths} times of tick {tick}, which is held: mend logic, or have that \
+                 tick's packets left out by POST /api/logic/skip {{\"tick\":{tick}}}"
+            ));
         }
         if self.front.metrics.journal_failed.get() != 0 {
             reasons.push("the journal has failed".to_owned());

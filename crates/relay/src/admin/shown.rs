@@ -122,6 +122,10 @@ pub fn status(view: &View) -> Value {
             "address": view.logic.to_string(),
             "connected": link.connected,
             "trouble": link.trouble,
+            "suspect": view.suspects.suspect().map(|suspect| json!({
+                "tick": suspect.tick,
+                "deaths": suspect.deaths,
+            })),
         },
         "journal": {
             "dir": config.journal.dir,

@@ -59,10 +59,15 @@ pub async fn run(
         answered: &answered,
         sent: sent.subscribe(),
     };
-    tokio::select! {
+    let result = tokio::select! {
         result = sending.run(met.restore, stop) => result,
         result = receiving.run() => result,
+    };
+    let (answered, sent) = (*answered.borrow(), *sent.borrow());
+    if result.is_err() && sent > answered {
+        source.suspects().died_of(answered + 1);
     }
+    result
 }
 
 struct Sending<'a> {
@@ -93,7 +98,9 @@ impl Sending<'_> {
 
     /// Waits for one thing to send, and sends it. A message that was begun is finished.
     async fn step(&mut self, stop: &CancellationToken) -> Result<(), LinkError> {
-        let may_send = self.next <= *self.answered.borrow_and_update() + IN_FLIGHT;
+        let answered = *self.answered.borrow_and_update();
+        self.source.suspects().answered(answered);
+        let may_send = self.next <= answered + IN_FLIGHT;
         tokio::select! {
             tick = self.source.tick(self.next), if may_send => {
                 let tick = tick?;

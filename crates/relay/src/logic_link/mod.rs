@@ -2,7 +2,7 @@
 //!
 //! - [`stream`]: TCP or a Unix socket
 //! - [`handshake`]: who is there, and where to resume
-//! - [`source`]: the ticks, from memory or from the journal
+//! - [`source`]: the ticks, from memory or from the journal; [`suspects`]: those that logic dies of
 //! - [`exchange`]: ticks out and answers in, until the link breaks
 //! - [`replies`]: an answer → the clients' outboxes
 
@@ -11,6 +11,7 @@ pub mod handshake;
 pub mod replies;
 pub mod source;
 pub mod stream;
+pub mod suspects;
 
 use std::io;
 use std::mem;
@@ -32,7 +33,7 @@ use crate::front::Front;
 use source::{Source, SourceError};
 use stream::{Incoming, LogicAddress, Outgoing};
 
-/// From which to which delay a failed connection is tried again, each with jitter.
+/// From which to which delay a link that ended is made again, each with jitter.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
 /// After how long a connection that could not be made is tried again, with jitter. It costs next to

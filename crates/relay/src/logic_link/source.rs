@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use pulsegate_journal::{Error, Reader, Record, Watermark};
 use pulsegate_protocol::proto::Restore;
-use pulsegate_protocol::tick::Chained;
+use pulsegate_protocol::tick::{Chained, Damage};
 use thiserror::Error as ThisError;
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use super::suspects::Suspects;
 use crate::backlog::{Backlog, Place};
 
 /// How much is read ahead of the link, at the most.
@@ -28,6 +29,9 @@ pub enum SourceError {
          start relay and logic server anew"
     )]
     NoJournal(u64),
+    /// A tick is none, though its checksum fits.
+    #[error("a tick that was to be skipped cannot be read: {0}")]
+    Damaged(#[from] Damage),
     /// The thread that read the journal panicked.
     #[error("reading the journal panicked")]
     Panicked,
@@ -46,6 +50,7 @@ pub struct Source {
     reader: Option<Reader>,
     /// See [`Source::shown`].
     shown: u64,
+    suspects: Arc<Suspects>,
 }
 
 #[derive(Debug)]
@@ -66,7 +71,18 @@ impl Source {
             reading: None,
             reader: None,
             shown,
+            suspects: Arc::default(),
         }
+    }
+
+    /// The same, by what is known of ticks that logic cannot take.
+    pub fn knowing(self, suspects: Arc<Suspects>) -> Self {
+        Self { suspects, ..self }
+    }
+
+    /// What is known of ticks that logic cannot take.
+    pub fn suspects(&self) -> &Suspects {
+        &self.suspects
     }
 
     /// The newest tick that there is.
@@ -93,12 +109,12 @@ impl Source {
             match self.backlog.find(number) {
                 Place::Memory(tick) => {
                     self.forget_reading();
-                    return Ok(tick);
+                    return Ok(self.suspects.without_skipped(tick)?);
                 }
                 Place::Future => self.backlog.durable(number).await,
                 Place::Journal => {
                     if let Some(tick) = self.journaled(number).await? {
-                        return Ok(tick);
+                        return Ok(self.suspects.without_skipped(tick)?);
                     }
                 }
             }

@@ -46,6 +46,7 @@ fn nothing_recovered() -> Result<Recovered, Error> {
         answered: 0,
         open_sessions: Vec::new(),
         newest_snapshot: None,
+        skipped: Vec::new(),
         repaired: None,
     })
 }

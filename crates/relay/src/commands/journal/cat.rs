@@ -129,7 +129,7 @@ fn session_of(event: &Event) -> Option<u64> {
         Event::State(change) => Some(change.session),
         Event::Close(close) => Some(close.session),
         Event::Heartbeat(heartbeat) => Some(heartbeat.session),
-        Event::Pace(_) | Event::Gap(_) | Event::Restored(_) => None,
+        Event::Pace(_) | Event::Gap(_) | Event::Restored(_) | Event::Skipped(_) => None,
     }
 }
 

@@ -50,6 +50,7 @@ impl Line {
                 line("gap").field("first", gap.first).field("last", gap.last).field("why", gap.why)
             }
             Event::Restored(restored) => line("restored").field("after", restored.tick),
+            Event::Skipped(skipped) => line("skipped").field("skipped", skipped.tick),
         }
     }
 
