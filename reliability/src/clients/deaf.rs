@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use pulsegate_tests::{TestLogic, TestRelay, soon};
+use pulsegate_tests::{TestLogic, TestRelay, eventually, soon};
 
 use super::honest::Turns;
 use super::hostile::connect_narrow;
@@ -57,12 +57,17 @@ pub(super) fn non_readers(scale: &Scale<'_>, figures: &mut Figures) {
 fn crowd(relay: &TestRelay, clients: usize) -> Vec<TcpStream> {
     let frame = [&(BODY as u32).to_be_bytes()[..], &[b'x'; BODY]].concat();
     let packets = frame.repeat(ECHOES);
+    let taken = || relay.metric("pulsegate_frames_in_total");
+    let before = taken();
     let join = |number| {
         let mut stream = connect_narrow(relay.clients(), number);
         stream.write_all(&packets).unwrap();
         stream
     };
-    (0..clients).map(join).collect()
+    let crowd = (0..clients).map(join).collect();
+    // It is what they do not read that is to be measured, not what they said.
+    eventually("all they said is taken", || taken() >= before + (clients * ECHOES) as f64);
+    crowd
 }
 
 /// What the kernel holds for all TCP sockets of this network.
