@@ -14,10 +14,12 @@
 mod attack;
 mod calls;
 mod clients;
+mod damage;
 mod ending;
 mod kills;
 mod logic;
 mod power;
+mod restart;
 
 use std::panic;
 use std::process::ExitCode;
@@ -47,6 +49,10 @@ enum What {
     Calls,
     /// Cut the power of the journal's disk
     Power(power::Arguments),
+    /// Flip every bit of a journal, cut it to every length, and mix up its segments
+    Damage,
+    /// Start on a large journal after a kill
+    Restart(restart::Arguments),
     /// Kill, stop, lose, double and betray the logic server
     Logic(logic::Arguments),
     /// Flood, drip, stall and churn among honest clients
@@ -78,6 +84,8 @@ fn run(what: What, attack: &Attack) -> Figures {
         What::Calls => calls::attack(attack),
         What::Kills => kills::attack(attack),
         What::Power(arguments) => power::attack(arguments, attack),
+        What::Damage => damage::attack(attack),
+        What::Restart(arguments) => restart::attack(arguments, attack),
         What::Logic(arguments) => logic::run(arguments, attack),
         What::Clients(arguments) => clients::run(arguments, attack),
         What::CheckedLogic(arguments) => logic::checked::serve(&arguments),
