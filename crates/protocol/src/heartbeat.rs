@@ -53,7 +53,7 @@ pub struct Claims {
 }
 
 /// A client's own word on its state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// I am here.
@@ -65,6 +65,8 @@ pub enum Status {
 }
 
 impl Status {
+    const ALL: [Self; 3] = [Self::Alive, Self::Leave, Self::Close];
+
     /// The word on the wire.
     pub const fn name(self) -> &'static str {
         match self {
@@ -104,14 +106,23 @@ fn recognise_object(body: &[u8]) -> Recognition {
 }
 
 fn recognise_string(body: &[u8]) -> Recognition {
-    if !(contains(body, b"ip\\\"") && contains(body, b"status\\\"")) {
+    // An object within a string has quotes, and they are escaped.
+    if !body.contains(&b'\\') {
         return Recognition::Packet;
     }
     match serde_json::from_slice::<String>(body) {
         Ok(inner) if inner.trim_start().starts_with('{') => recognise_object(inner.as_bytes()),
         Ok(_) => Recognition::Packet,
-        Err(error) => Recognition::Malformed(error.to_string()),
+        Err(error) if ends_a_key(body, "ip") && ends_a_key(body, "status") => {
+            Recognition::Malformed(error.to_string())
+        }
+        Err(_) => Recognition::Packet,
     }
+}
+
+/// Whether `key` stands before a quote, in either way in which JSON escapes one.
+fn ends_a_key(body: &[u8], key: &str) -> bool {
+    [r#"\""#, r"\u0022"].iter().any(|quote| contains(body, format!("{key}{quote}").as_bytes()))
 }
 
 fn contains(body: &[u8], needle: &[u8]) -> bool {
@@ -164,11 +175,13 @@ impl<'de> Visitor<'de> for ShapeVisitor {
                     return Err(A::Error::custom(format_args!("`ip` is {other}, not a string")));
                 }
             },
-            status: Status::deserialize(&status).map_err(|_| {
-                A::Error::custom(format_args!(
-                    "`status` is {status}, not \"alive\", \"leave\" or \"close\""
-                ))
-            })?,
+            status: Status::ALL.into_iter().find(|word| status == word.name()).ok_or_else(
+                || {
+                    A::Error::custom(format_args!(
+                        "`status` is {status}, not \"alive\", \"leave\" or \"close\""
+                    ))
+                },
+            )?,
             pid: match pid {
                 None | Some(serde_json::Value::Null) => None,
                 Some(pid) => Some(pid.as_u64().ok_or_else(|| {
@@ -203,6 +216,11 @@ mod tests {
                 r#""{\"ip\": \"192.0.2.1\", \"status\": \"alive\", \"pid\": 26464}""#,
                 claims(Status::Alive, Some(26464)),
             ),
+            // As .NET escapes a quote.
+            (
+                r#""{\u0022ip\u0022:\u0022192.0.2.1\u0022,\u0022status\u0022:\u0022alive\u0022}""#,
+                claims(Status::Alive, None),
+            ),
         ] {
             assert_eq!(BOTH.recognise(body.as_bytes()), expected, "{body}");
         }
@@ -217,6 +235,7 @@ mod tests {
             r#"{"player":{"ip":"192.0.2.1","status":"alive"}}"#,
             r#"["ip","status"]"#,
             r#""a string with \"ip\" and \"status\"""#,
+            r#""C:\logs, a string that is cut"#,
             "{",
             "1e999",
             "\u{feff}{}",
@@ -235,7 +254,10 @@ mod tests {
     fn a_claim_that_is_not_well_formed_says_what_is_wrong() {
         for (body, says) in [
             (r#"{"ip":"192.0.2.1","status":"asleep"}"#, "asleep"),
+            (r#"{"ip":"192.0.2.1","status":{"alive":null}}"#, "`status` is {"),
             (r#"{"ip":7,"status":"alive"}"#, "`ip` is 7"),
+            (r#""{\"ip\":\"192.0.2.1\",\"status\":\"alive"#, "EOF"),
+            (r#""{\u0022ip\u0022:1,\u0022status\u0022:1"#, "EOF"),
             (r#"{"ip":"192.0.2.1","status":"alive","pid":-1}"#, "`pid` is -1"),
             (r#"{"ip":"192.0.2.1","status":"alive""#, "EOF"),
             (r#"{"ip":"192.0.2.1","status":"alive"} x"#, "trailing"),
