@@ -59,21 +59,29 @@ pub(crate) struct Found {
 pub(crate) fn recover(dir: &Directory, newest_noted: u64) -> Result<Option<Found>, Error> {
     let mut segments = dir.segments()?;
     check_numbers(dir, &segments, newest_noted)?;
-    let mut repaired = None;
-    while let Some(last) = segments.pop() {
+    let mut torn_ends = Vec::new();
+    let mut found = None;
+    while found.is_none()
+        && let Some(last) = segments.pop()
+    {
         let (scanned, torn) = read_last(dir, last)?;
-        if let Some(torn) = torn {
-            repaired = Some(repair(dir, last, &torn, &scanned)?);
-        }
+        torn_ends.extend(torn.map(|torn| TornEnd::of(&scanned, last, torn)));
         if let Some(newest) = scanned.known {
-            make_durable(dir, last)?;
             let mut known = read_heads(dir, &segments)?;
             known.push(newest);
             check_heads(dir, &known)?;
-            return Ok(Some(Found { known, standing: scanned.standing, repaired }));
+            found = Some((last, known, scanned.standing));
         }
     }
-    Ok(None)
+    // Only now: a journal that is refused is left as it is.
+    let mut repaired = None;
+    for torn in torn_ends {
+        repaired = Some(torn.repair(dir)?);
+    }
+    if let Some((last, ..)) = found {
+        make_durable(dir, last)?;
+    }
+    Ok(found.map(|(_, known, standing)| Found { known, standing, repaired }))
 }
 
 /// Finds segments that are not there. A directory without any is taken for a fresh start.
@@ -192,25 +200,39 @@ fn make_durable(dir: &Directory, number: u64) -> Result<(), Error> {
     fdatasync(&file).map_err(io::Error::from).map_err(Error::io("sync", &path))
 }
 
-fn repair(dir: &Directory, number: u64, torn: &Torn, scanned: &Scanned) -> Result<Repair, Error> {
-    let path = dir.segment(number);
-    let after_tick = scanned.standing.last_tick;
-    if scanned.known.is_some() {
-        OpenOptions::new()
-            .write(true)
-            .open(&path)
-            .and_then(|file| file.set_len(torn.offset).and_then(|()| Ok(fsync(&file)?)))
-            .map_err(Error::io("cut", &path))?;
-    } else {
-        remove_headless(dir, number)?;
+/// The torn end of a segment, all of which is torn if it has no head.
+struct TornEnd {
+    segment: u64,
+    torn: Torn,
+    headless: bool,
+    after_tick: u64,
+}
+
+impl TornEnd {
+    fn of(scanned: &Scanned, segment: u64, torn: Torn) -> Self {
+        let headless = scanned.known.is_none();
+        Self { segment, torn, headless, after_tick: scanned.standing.last_tick }
     }
-    tracing::warn!(
-        file = %path.display(),
-        bytes = torn.bytes,
-        after_tick,
-        "the last life ended within a write; its torn end was cut off"
-    );
-    Ok(Repair { file: path, bytes_cut: torn.bytes, after_tick })
+
+    fn repair(&self, dir: &Directory) -> Result<Repair, Error> {
+        let (path, Torn { offset, bytes }) = (dir.segment(self.segment), self.torn);
+        if self.headless {
+            remove_headless(dir, self.segment)?;
+        } else {
+            OpenOptions::new()
+                .write(true)
+                .open(&path)
+                .and_then(|file| file.set_len(offset).and_then(|()| Ok(fsync(&file)?)))
+                .map_err(Error::io("cut", &path))?;
+        }
+        tracing::warn!(
+            file = %path.display(),
+            bytes,
+            after_tick = self.after_tick,
+            "the last life ended within a write; its torn end was cut off"
+        );
+        Ok(Repair { file: path, bytes_cut: bytes, after_tick: self.after_tick })
+    }
 }
 
 fn remove_headless(dir: &Directory, number: u64) -> Result<(), Error> {

@@ -188,6 +188,20 @@ fn damage_in_the_middle_is_refused_and_named() {
 }
 
 #[test]
+fn a_journal_that_is_refused_keeps_its_torn_end() {
+    let journal = three();
+    let (mut writer, _) = journal.open();
+    writer.append(tick(7), at(7)).unwrap();
+    drop(writer);
+    let (mut damaged, whole) = (journal.bytes(2), journal.bytes(4));
+    damaged[100] ^= 1;
+    journal.put(2, &damaged);
+    journal.put(4, &whole[..whole.len() - 5]);
+    assert!(matches!(journal.try_open(), Err(Error::Damaged(_))));
+    assert_eq!(journal.bytes(4), whole[..whole.len() - 5]);
+}
+
+#[test]
 fn a_segment_that_was_killed_before_its_head_was_whole_is_removed() {
     for cut in [0, 5, 39, 100, 3000] {
         let (journal, _) = Journal::crashed(1..=2);
