@@ -103,10 +103,10 @@ pub struct Missing {
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let first = self.after + 1;
+        let first = self.after.saturating_add(1);
         match self.before {
             Some(before) if before <= first => write!(f, "no tick is lost, but replies may be"),
-            Some(before) if before == first + 1 => write!(f, "tick {first} is unreadable"),
+            Some(before) if before - 1 == first => write!(f, "tick {first} is unreadable"),
             Some(before) => write!(f, "ticks {first} to {} are unreadable", before - 1),
             None => write!(f, "everything after tick {} is unreadable", self.after),
         }

@@ -166,10 +166,13 @@ impl Standing {
     }
 }
 
+/// At a thousand beats a second it is reached in 292 million years.
+const LAST_TICK: u64 = u64::MAX / 2;
+
 /// Checks a tick against itself and against the one before it.
 pub(crate) fn link(last: u64, checksum: u32, message: &Message) -> Result<Peek, Bad> {
     let peek = tick::peek(&message.data).map_err(|damage| Bad(damage.to_string().into()))?;
-    if peek.head.number != last + 1 {
+    if last.checked_add(1) != Some(peek.head.number) {
         return Err(format!("tick {} follows tick {last}", peek.head.number).into());
     }
     if peek.previous != checksum {
@@ -201,6 +204,9 @@ pub(crate) fn decode_head(message: Option<&Message>, number: u64) -> Result<Segm
             head.format
         )
         .into());
+    }
+    if !(1..=LAST_TICK).contains(&head.next_tick) || head.epoch > u32::MAX.into() {
+        return Err("a segment's head with numbers that no relay comes to".into());
     }
     if head.segment != number {
         return Err(format!("the file of segment {} under another's name", head.segment).into());
