@@ -339,6 +339,18 @@ mod tests {
     }
 
     #[test]
+    fn a_tick_that_was_returned_is_synced_where_that_was_asked_for() {
+        let interval = Sync::Interval(Duration::from_secs(1));
+        for (sync, waits) in [(Sync::Tick, false), (interval, true), (Sync::Os, true)] {
+            let dir = tempfile::tempdir().unwrap();
+            let options = Options { sync, ..Options::new(dir.path()) };
+            let (mut writer, _) = Writer::open(options, Now::default()).unwrap();
+            writer.append(tick(1), Now::default()).unwrap();
+            assert_eq!(writer.unsynced_since.is_some(), waits, "{sync:?}");
+        }
+    }
+
+    #[test]
     fn a_seek_to_a_tick_that_failed_finds_the_one_after_it() {
         for torn in [false, true] {
             let dir = tempfile::tempdir().unwrap();

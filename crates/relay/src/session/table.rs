@@ -198,6 +198,7 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use pulsegate_protocol::Reason;
+    use tokio::io::AsyncWriteExt;
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
@@ -208,32 +209,70 @@ mod tests {
 
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-    async fn client() -> Arc<Client> {
+    /// A client, and the other side of its connection.
+    async fn client(id: u64) -> (Arc<Client>, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (_, accepted) =
+        let (connected, accepted) =
             tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
         let (socket, peer) = accepted.unwrap();
         let (figures, outbox) = (Figures::new(Duration::ZERO), Outbox::new(socket.into_split().1));
-        Arc::new(Client::new(1, peer, Duration::ZERO, figures, outbox))
+        let client = Client::new(id, peer, Duration::ZERO, figures, outbox);
+        (Arc::new(client), connected.unwrap())
+    }
+
+    fn table() -> Table {
+        let (intake, clock) = (Arc::new(Intake::new(1024)), Arc::new(Clock::start()));
+        let metrics = Arc::new(Metrics::default());
+        let roster = Arc::new(Roster::new(Arc::clone(&intake), Arc::clone(&clock), metrics));
+        Table::new(intake, roster, clock)
+    }
+
+    fn judgement(leave_after: Duration) -> Judgement {
+        let policy = Policy::Timeout { leave_after, close_after: 2 * leave_after };
+        Judgement { rules: Rules { policy, ..Rules::default() }, keep_departed: 2 }
     }
 
     #[tokio::test]
     async fn those_who_came_and_went_leave_no_timers() {
-        let (intake, clock) = (Arc::new(Intake::new(1024)), Arc::new(Clock::start()));
-        let metrics = Arc::new(Metrics::default());
-        let roster = Arc::new(Roster::new(Arc::clone(&intake), Arc::clone(&clock), metrics));
-        let mut table = Table::new(Arc::clone(&intake), roster, clock);
-        let policy = Policy::Timeout { leave_after: DAY, close_after: 2 * DAY };
-        let rules = Rules { policy, ..Rules::default() };
-        let judgement = Judgement { rules, keep_departed: 0 };
-        let client = client().await;
+        let (mut table, judgement) = (table(), judgement(DAY));
+        let (client, _peer) = client(1).await;
         client.mark_ended(Reason::Goodbye);
         for _ in 0..4 * FEW {
-            intake.tell(News::Opened(Arc::clone(&client)));
-            intake.tell(News::Ended(client.id));
+            table.intake.tell(News::Opened(Arc::clone(&client)));
+            table.intake.tell(News::Ended(client.id));
             table.judge(Duration::from_secs(1), &judgement);
         }
         assert!(table.timers.len() <= FEW, "{}", table.timers.len());
         assert!(table.sessions.is_empty());
+    }
+
+    #[tokio::test]
+    async fn nobody_is_judged_over_bytes_that_nobody_read() {
+        let (mut table, judgement) = (table(), judgement(DAY));
+        let ((silent, _quiet), (heard, mut peer)) = (client(1).await, client(2).await);
+        peer.write_all(b"I am here").await.unwrap();
+        for client in [&silent, &heard] {
+            table.roster.begin(client).unwrap();
+        }
+        table.judge(Duration::ZERO, &judgement);
+        while !heard.has_unread_bytes() {
+            tokio::task::yield_now().await;
+        }
+        table.judge(DAY, &judgement);
+        assert!(!silent.figures.is_alive());
+        assert!(heard.figures.is_alive());
+    }
+
+    #[tokio::test]
+    async fn of_those_who_departed_the_newest_are_remembered() {
+        let (mut table, judgement) = (table(), judgement(DAY));
+        for id in 1..=5 {
+            table.roster.begin(&client(id).await.0).unwrap();
+        }
+        for now in [Duration::ZERO, DAY, 2 * DAY] {
+            table.judge(now, &judgement);
+        }
+        assert!(table.roster.is_empty());
+        assert_eq!(table.roster.departed().len(), judgement.keep_departed);
     }
 }
