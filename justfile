@@ -48,3 +48,15 @@ config:
 # Checks licences, advisories and duplicates of what this is built on; needs cargo-deny
 deny:
     cargo deny check
+
+# Looks for bytes that break a claim, 60 s for each; just fuzz --seconds 10 frames
+fuzz *arguments:
+    fuzz/run {{ arguments }}
+
+# Breaks one promise after another, and demands that a test notices
+planted-bugs *names:
+    reliability/planted-bugs {{ names }}
+
+# Changes one place after another in a crate, and demands the same: just mutants pulsegate-cadence
+mutants package="pulsegate-cadence" *arguments:
+    cargo mutants --package {{ package }} --jobs 1 {{ arguments }}

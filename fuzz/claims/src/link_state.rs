@@ -1,0 +1,188 @@
+//! A logic server that says anything at any time.
+//!
+//! The relay's side of the link runs as it is, over a connection in memory. Beside it runs a model
+//! that knows the contract alone, and after each event both must be where the other is.
+
+mod model;
+mod stage;
+
+use arbitrary::{Arbitrary, Unstructured};
+use prost::Message as _;
+use pulsegate_protocol::link;
+use pulsegate_protocol::proto::from_logic::Message;
+use pulsegate_protocol::proto::{
+    All, Applied, Done, FromLogic, Goodbye, Ping, Pong, Push, Reply, Sessions, Welcome, reply::To,
+    welcome::Resume,
+};
+
+use self::model::Model;
+use self::stage::Stage;
+
+/// How many events a script may have, so that no queue of the relay's fills up.
+const EVENTS: usize = 60;
+
+/// What the relay's journal is called, and what another one is.
+const LINEAGES: [&str; 2] = ["ours", "theirs"];
+
+/// The relay and the model agree on what is sent, which answers count, who reads what, and whether
+/// the link holds; what was answered never becomes less.
+pub fn hold(bytes: &[u8]) {
+    let Ok(script) = Script::arbitrary_take_rest(Unstructured::new(bytes)) else { return };
+    let before = u64::from(script.before);
+    let model = Model::new(before, u64::from(script.answered).min(before));
+    let events = script.events.into_iter().take(EVENTS);
+    stage::play(model, async |stage| {
+        for event in events {
+            event.happen(stage).await;
+            stage.agree();
+        }
+    });
+}
+
+#[derive(Debug, Arbitrary)]
+struct Script {
+    /// The last tick of the relay's life before.
+    before: u8,
+    /// The last one of them that was answered.
+    answered: u8,
+    events: Vec<Event>,
+}
+
+#[derive(Debug, Arbitrary)]
+enum Event {
+    /// So many ticks become durable, or one of a size.
+    Seal(u8),
+    Connect,
+    HangUp,
+    /// It hangs up within an answer.
+    HangUpWithin(u8),
+    Welcome(Where),
+    Done(Which, Said),
+    Push(Which, Said),
+    Ping(u64),
+    Pong,
+    Goodbye,
+    /// A frame with any body.
+    Frame(Vec<u8>),
+}
+
+#[derive(Debug, Arbitrary)]
+enum Where {
+    Applied(Which, bool),
+    Rebuild,
+    Stateless,
+    Nowhere,
+    OfVersion(u32),
+}
+
+/// A tick, seen from the one that should be answered next.
+#[derive(Debug, Clone, Copy, Arbitrary)]
+enum Which {
+    Next,
+    NextBut(u8),
+    Before(u8),
+    Any(u64),
+}
+
+#[derive(Debug, Arbitrary)]
+struct Said {
+    replies: Vec<(Addressee, u8)>,
+    close: Option<u8>,
+    snapshot: bool,
+}
+
+#[derive(Debug, Arbitrary)]
+enum Addressee {
+    One(u8),
+    Several(Vec<u8>),
+    All,
+    Nobody,
+}
+
+impl Event {
+    async fn happen(self, stage: &mut Stage<'_>) {
+        let message = match self {
+            Self::Seal(ticks) => return stage.seal(ticks % 80).await,
+            Self::Connect => return stage.connect().await,
+            Self::HangUp => return stage.hang_up().await,
+            Self::HangUpWithin(bytes) => {
+                let done = Which::Next.done(Said::to_all(), &stage.model);
+                return stage.hang_up_within(&link::from_logic(done), bytes.into()).await;
+            }
+            Self::Frame(body) => return stage.say(&body).await,
+            Self::Welcome(place) => Message::Welcome(place.welcome(&stage.model)),
+            Self::Done(which, said) => which.done(said, &stage.model),
+            Self::Push(which, Said { replies, close, .. }) => Message::Push(Push {
+                applied: which.of(stage.model.answered()),
+                replies: replies.into_iter().map(reply).collect(),
+                close: close.map(session).into_iter().collect(),
+            }),
+            Self::Ping(id) => Message::Ping(Ping { id }),
+            Self::Pong => Message::Pong(Pong { id: 1 }),
+            Self::Goodbye => Message::Goodbye(Goodbye::default()),
+        };
+        stage.say(&FromLogic { message: Some(message) }.encode_to_vec()).await;
+    }
+}
+
+impl Where {
+    fn welcome(self, model: &Model) -> Welcome {
+        let (protocol, resume) = match self {
+            Self::Applied(which, ours) => {
+                let lineage = LINEAGES[usize::from(!ours)].to_owned();
+                let tick = which.of(model.answered());
+                (link::VERSION, Some(Resume::Applied(Applied { lineage, tick })))
+            }
+            Self::Rebuild => (link::VERSION, Some(Resume::Rebuild(Default::default()))),
+            Self::Stateless => (link::VERSION, Some(Resume::Stateless(Default::default()))),
+            Self::Nowhere => (link::VERSION, None),
+            Self::OfVersion(version) => (version, Some(Resume::Stateless(Default::default()))),
+        };
+        Welcome { protocol, name: "fuzzer".into(), resume, ..Welcome::default() }
+    }
+}
+
+impl Which {
+    /// Seen from this last tick.
+    fn of(self, last: u64) -> u64 {
+        match self {
+            Self::Next => last.saturating_add(1),
+            Self::NextBut(ticks) => last.saturating_add(ticks.into()),
+            Self::Before(ticks) => last.saturating_sub(ticks.into()),
+            Self::Any(tick) => tick,
+        }
+    }
+
+    fn done(self, said: Said, model: &Model) -> Message {
+        Message::Done(Done {
+            tick: self.of(model.last_on_link()),
+            replies: said.replies.into_iter().map(reply).collect(),
+            close: said.close.map(session).into_iter().collect(),
+            snapshot: said.snapshot.then(Default::default),
+            ..Done::default()
+        })
+    }
+}
+
+impl Said {
+    fn to_all() -> Self {
+        Self { replies: vec![(Addressee::All, 0)], close: None, snapshot: false }
+    }
+}
+
+fn reply((addressee, payload): (Addressee, u8)) -> Reply {
+    let to = match addressee {
+        Addressee::One(one) => Some(To::Session(session(one))),
+        Addressee::Several(several) => {
+            Some(To::Several(Sessions { ids: several.into_iter().map(session).collect() }))
+        }
+        Addressee::All => Some(To::All(All {})),
+        Addressee::Nobody => None,
+    };
+    Reply { to, payload: vec![payload; usize::from(payload % 8)].into() }
+}
+
+/// One of the sessions that there are, or were, or never will be.
+fn session(number: u8) -> u64 {
+    u64::from(number % 5)
+}
