@@ -84,8 +84,11 @@ impl Live {
         fdatasync(&self.file).map_err(io::Error::from).map_err(Error::io("sync", &self.path))
     }
 
-    /// Ends the segment with its summary and checksums, durably.
+    /// Ends the segment with its summary and checksums, durably. Its records are synced first:
+    /// whoever finds its last bytes can rely on them.
     pub(crate) fn seal(mut self) -> Result<(), Error> {
+        self.flush()?;
+        self.sync()?;
         let sealed = match &mut self.mcap {
             Some(mcap) => mcap.finish().map_err(format::io_error),
             None => Ok(Default::default()),

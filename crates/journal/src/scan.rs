@@ -8,7 +8,7 @@ use crate::chunk::{Bad, Message};
 use crate::error::Missing;
 use crate::format::Topic;
 use crate::standing::{Standing, decode_head};
-use crate::walk::{Fault, Source, Step, Walk, is_sealed, later_chunk};
+use crate::walk::{Fault, Source, Step, Walk, end_of_records, later_chunk};
 
 /// What is known of a segment by its head.
 #[derive(Debug, Clone)]
@@ -98,6 +98,13 @@ pub(crate) fn scan<S: Source>(
 }
 
 impl Scanned {
+    /// Whether the next segment is one with which the writer went on after it could not write
+    /// some ticks, though all of this one was written.
+    pub(crate) fn is_skipped_by(&self, next: &SegmentHead) -> bool {
+        let same_life = self.known.as_ref().is_some_and(|known| known.head.epoch == next.epoch);
+        same_life && next.next_tick > self.standing.last_tick + 1
+    }
+
     fn is_kept_whole(&self, kept: Option<u32>) -> bool {
         self.known.is_some() && kept == Some(self.standing.checksum)
     }
@@ -146,6 +153,9 @@ pub(crate) struct Wrong {
 
 /// Judges the end of a journal's last segment: a torn end is what a crash leaves, and nothing
 /// that was written later lies behind it. Without a whole head all of the file is torn.
+///
+/// A segment is finished when all of its records are synced. So one whose last bytes are there
+/// has lost records only to damage; but what follows its records may be torn.
 pub(crate) fn judge_last<S: Source>(
     source: &S,
     scanned: &Scanned,
@@ -156,7 +166,8 @@ pub(crate) fn judge_last<S: Source>(
         _ => return judge(source, scanned, None),
     };
     let last = scanned.standing.last_tick;
-    if is_sealed(source)? || later_chunk(source, offset, last)?.is_some() {
+    let had_more = end_of_records(source)?.is_some_and(|end| end > offset);
+    if had_more || later_chunk(source, offset, last)?.is_some() {
         return judge(source, scanned, None);
     }
     let offset = if scanned.known.is_some() { offset } else { 0 };

@@ -223,8 +223,9 @@ impl Verified {
         let (bytes, failed, scanned, judged) = read().map_err(Error::io("read", &path))?;
         let torn = judged.map_err(|wrong| wrong.into_error(dir, number))?;
         self.count(&scanned, bytes, torn, last_before);
+        let went_on = matches!(next, Next::Segment(Some(next)) if scanned.is_skipped_by(next));
         let standing = scanned.standing;
-        Ok(if failed { Before::Failed(standing) } else { Before::Segment(standing) })
+        Ok(if failed || went_on { Before::Failed(standing) } else { Before::Segment(standing) })
     }
 
     fn count(&mut self, scanned: &Scanned, bytes: u64, torn: Option<Torn>, before: Option<u64>) {

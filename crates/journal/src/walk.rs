@@ -258,6 +258,17 @@ pub(crate) fn is_sealed(source: &impl Source) -> io::Result<bool> {
     Ok(at > 0 && source.bytes(at, length)? == MAGIC)
 }
 
+/// Where the records of a finished segment end, as its last bytes say; nothing if they say nothing.
+pub(crate) fn end_of_records(source: &impl Source) -> io::Result<Option<u64>> {
+    let size = RECORD_HEAD + FOOTER_LEN + MAGIC.len() as u64;
+    let Some(at) = source.length()?.checked_sub(size) else { return Ok(None) };
+    let mut footer = source.bytes(at, size)?;
+    let whole = footer.ends_with(MAGIC)
+        && footer.get_u8() == op::FOOTER
+        && footer.get_u64_le() == FOOTER_LEN;
+    Ok(whole.then(|| footer.get_u64_le().saturating_sub(RECORD_HEAD + 4)))
+}
+
 /// The first whole chunk behind `offset` that holds a tick after `last`, or no tick at all: if
 /// there is one, then what lies before it was damaged, and is not just the end of writing.
 ///

@@ -351,6 +351,25 @@ mod tests {
     }
 
     #[test]
+    fn a_tick_that_failed_behind_a_finished_segment_is_no_part_of_the_journal() {
+        let (dir, now) = (tempfile::tempdir().unwrap(), Now::default());
+        let (mut writer, _) = Writer::open(Options::new(dir.path()), now).unwrap();
+        writer.append(tick(1), now).unwrap();
+        writer.append(tick(2), now).unwrap();
+        let failed = writer.guarded(|writer| {
+            writer.live.take().unwrap().seal()?;
+            Err::<(), _>(Error::io("finish", dir.path())(io::ErrorKind::Other.into()))
+        });
+        assert!(failed.is_err());
+        writer.restart_after_failure(4, now).unwrap();
+        writer.append(tick(4), now).unwrap();
+        writer.finish().unwrap();
+        assert_eq!(numbers(dir.path(), None), [1, 2, 4]);
+        let verified = verify(dir.path()).unwrap();
+        assert_eq!((verified.ticks, verified.gaps, verified.last_tick), (3, 1, 4));
+    }
+
+    #[test]
     fn a_seek_to_a_tick_that_failed_finds_the_one_after_it() {
         for torn in [false, true] {
             let dir = tempfile::tempdir().unwrap();

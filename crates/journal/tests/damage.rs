@@ -6,7 +6,7 @@ mod support;
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 
-use pulsegate_journal::{Error, Missing, Record, info, verify};
+use pulsegate_journal::{Error, Missing, Record, Writer, info, verify};
 use support::*;
 
 /// The last tick's record: everything that the last `append` added.
@@ -81,6 +81,40 @@ fn a_last_record_with_lost_sectors_is_repaired() {
     }
 }
 
+#[test]
+fn an_end_that_was_being_finished_is_repaired_whichever_sectors_were_lost() {
+    let (journal, whole) = (finished(), finished().bytes(1));
+    let from = unfinished().bytes(1).len();
+    assert!(whole.len() - from > 2 * 512);
+    let sectors: Vec<_> = (from / 512..whole.len().div_ceil(512)).collect();
+    let lost_from = |first: usize| sectors.iter().copied().skip(first);
+    let subsets = (0..sectors.len()).flat_map(|first| {
+        [
+            lost_from(first).take(1).collect::<Vec<_>>(),
+            lost_from(first).collect(),
+            lost_from(first).step_by(2).collect(),
+            sectors[..first].to_vec(),
+        ]
+    });
+    for lost in subsets.filter(|lost| !lost.is_empty()) {
+        let mut bytes = whole.clone();
+        for sector in &lost {
+            let (start, end) = ((sector * 512).max(from), (sector * 512 + 512).min(bytes.len()));
+            bytes[start..end].fill(0);
+        }
+        journal.put(1, &bytes);
+        let verified =
+            verify(&journal.options.dir).unwrap_or_else(|error| panic!("{lost:?}: {error}"));
+        assert_eq!((verified.ticks, verified.answers), (3, 3), "{lost:?}");
+        assert_eq!(numbers(&rest(&mut journal.reader())), [1, 2, 3], "{lost:?}");
+        let (writer, recovered) = journal.open();
+        assert_eq!((recovered.last_tick, recovered.answered), (3, 3), "{lost:?}");
+        drop(writer);
+        fs::remove_file(journal.file(2)).unwrap();
+        fs::remove_file(journal.options.dir.join("lock")).unwrap();
+    }
+}
+
 /// Flips bits of a one-segment journal, one at a time, and hands over what `verify` says.
 fn flip_bits(
     journal: &Journal,
@@ -114,26 +148,39 @@ fn every_flipped_bit_of_an_unfinished_segment_is_found() {
 }
 
 fn finished() -> Journal {
+    let (journal, writer) = written();
+    writer.finish().unwrap();
+    journal
+}
+
+/// The same, killed in the moment before its end is written.
+fn unfinished() -> Journal {
+    let (journal, mut writer) = written();
+    writer.poll(at(5000)).unwrap();
+    journal
+}
+
+fn written() -> (Journal, Writer) {
     let journal = Journal::new();
     let (mut writer, _) = journal.open();
     for number in 1..=3 {
         writer.append(tick(number), at(number)).unwrap();
         writer.answer(&done(number), number, false, at(number)).unwrap();
     }
-    writer.finish().unwrap();
-    journal
+    (journal, writer)
 }
 
 #[test]
 fn every_flipped_bit_of_a_finished_segment_is_found() {
     let journal = finished();
-    let end_magic = (journal.bytes(1).len() - 8) * 8;
+    let end_of_records = unfinished().bytes(1).len() * 8;
     flip_bits(&journal, 0.., |bit, verified| match verified {
         Err(Error::Damaged(_)) => {}
         Err(error) => panic!("bit {bit}: {error}"),
         Ok(verified) => {
-            assert!(bit >= end_magic, "bit {bit} was not noticed");
-            assert!(verified.torn_bytes > 0 && verified.ticks == 3, "bit {bit}");
+            assert!(bit >= end_of_records, "bit {bit} was not noticed");
+            let whole = (verified.ticks, verified.answers) == (3, 3);
+            assert!(verified.torn_bytes > 0 && whole, "bit {bit}: {verified:?}");
         }
     });
 }

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::format::Topic;
 use crate::recovery::read_head;
 use crate::standing::{decode_done, decode_head, link};
-use crate::walk::{Fault, Step, Walk, is_sealed, later_chunk};
+use crate::walk::{Fault, Step, Walk, end_of_records, is_sealed, later_chunk};
 
 use super::Record;
 
@@ -143,7 +143,7 @@ impl Place {
     }
 
     fn excuse(&self, offset: u64) -> io::Result<Option<Fate>> {
-        if is_sealed(self.walk.source())? {
+        if end_of_records(self.walk.source())?.is_some_and(|end| end > offset) {
             return Ok(None);
         }
         let kept = self.failed_after();
