@@ -2,14 +2,15 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use pulsegate_protocol::proto::{Done, Pace};
-use pulsegate_tests::{FakeLogic, TestClient, TestRelay, alone, eventually};
+use pulsegate_tests::{FakeLogic, PATIENCE, TestClient, TestRelay, alone, eventually};
 
 #[test]
 fn of_those_who_say_nothing_the_longest_waiting_makes_room_for_the_next() {
@@ -92,6 +93,82 @@ fn clients_that_are_closed_and_do_not_go_take_no_more_than_their_room() {
     assert!(most <= SESSIONS + PARTING + 64 + 8, "{most}");
     assert!(most > SESSIONS + 64, "the attack was too slow to show anything: {most}");
     eventually("all have parted", || relay.open_files() <= files + 2);
+}
+
+/// A connection to the admin port that begins a request.
+fn ask(admin: SocketAddr, request: &[u8]) -> TcpStream {
+    let mut asking = TcpStream::connect(admin).unwrap();
+    asking.set_read_timeout(Some(PATIENCE)).unwrap();
+    asking.write_all(request).unwrap();
+    asking
+}
+
+#[test]
+fn a_thousand_slow_admin_connections_hold_up_neither_clients_nor_a_health_check() {
+    let _alone = alone();
+    let relay = TestRelay::start("tick.sleep = '10ms'");
+    let mut client = TestClient::connect(relay.clients());
+    client.echo("before");
+    let files = relay.open_files();
+    let slow: Vec<_> = (0..1000)
+        .map(|_| ask(relay.host().admin(), b"GET /healthz HTTP/1.1\r\nx-slow: "))
+        .collect();
+    let (mut answer, mut echo) = (Duration::ZERO, Duration::ZERO);
+    let ticks = relay.metric("pulsegate_ticks_total");
+    for _ in 0..20 {
+        let began = Instant::now();
+        assert_eq!(relay.get("/healthz").0, 200);
+        answer = answer.max(began.elapsed());
+        let began = Instant::now();
+        client.echo("meanwhile");
+        echo = echo.max(began.elapsed());
+    }
+    println!("among 1,000 slow ones, an answer took {answer:?}, an echo {echo:?}");
+    assert!(answer < Duration::from_secs(1) && echo < Duration::from_secs(1));
+    assert!(relay.metric("pulsegate_ticks_total") > ticks + 15.0);
+    assert!(relay.metric("pulsegate_admin_connections_cut_total") >= 968.0);
+    assert!(relay.open_files() <= files + 34, "{}", relay.open_files() - files);
+    drop(slow);
+}
+
+#[test]
+fn an_admin_request_without_an_end_is_not_read_to_its_end() {
+    let relay = TestRelay::start("");
+    let endless = [b"GET /healthz HTTP/1.1\r\nx-long: ".as_slice(), &[b'x'; 64 * 1024]].concat();
+    let mut answer = String::new();
+    let _ = ask(relay.host().admin(), &endless).read_to_string(&mut answer);
+    assert!(answer.starts_with("HTTP/1.1 431 "), "{answer:?}");
+    assert_eq!(relay.get("/healthz").0, 200);
+}
+
+#[test]
+fn a_client_far_above_its_allowance_waits_and_is_not_closed() {
+    const FRAMES: usize = 100;
+    let _alone = alone();
+    let relay = TestRelay::start(
+        "limits.bytes_per_second = '16KiB'
+         client.max_frame = '1KiB'
+         client.frame_within = '500ms'
+         client.first_frame_within = '500ms'
+         liveness.leave_after = '500ms'
+         liveness.close_after = '1s'",
+    );
+    let mut client = TestClient::connect(relay.clients());
+    client.send_raw(&client.frame(&[7; 1000]).repeat(FRAMES));
+    let began = Instant::now();
+    let mut back = 0;
+    while back < FRAMES {
+        match client.read_within(Duration::from_millis(100)) {
+            Some(frame) => back += frame.len() / 1000,
+            None => client.send(""),
+        }
+    }
+    // Waits are longer than what would be silence, or a frame that is late.
+    assert!(began.elapsed() > Duration::from_secs(4), "{:?}", began.elapsed());
+    assert!(relay.metric("pulsegate_reads_paused_total") > 1.0);
+    client.echo("and it stays");
+    let told = relay.history(1);
+    assert!(!told.iter().any(|told| told.starts_with("state")), "{told:?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -66,8 +66,8 @@ fn flood(clients: Vec<TestClient>, stop: &AtomicBool) {
         for (client, cut) in clients.iter().zip(&mut cut) {
             match client.stream().write(&frames[*cut..]) {
                 Ok(written) => *cut = (*cut + written) % frame.len(),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => panic!("a flooder was closed: {error}"),
+                // It has to wait, or was closed since it reads too slowly. The others go on.
+                Err(_) => {}
             }
             while client.stream().read(&mut sink).is_ok_and(|read| read > 0) {}
         }

@@ -44,6 +44,27 @@ fn a_control_group_with_less_memory_than_may_be_needed_is_named_at_the_start() {
     assert!(!is_allowed || parts.iter().all(|part| line.unwrap().contains(part)), "{log}");
 }
 
+#[test]
+fn a_journal_that_cannot_be_written_is_refused_before_anybody_can_connect() {
+    // Whoever tried to listen would complain of the address, which is not on this machine.
+    let settings = "client.listen = '192.0.2.1:14000'\njournal.dir = '/dev/null/journal'";
+    let (status, said) = TestRelay::refuses(settings, |_| {});
+    assert_eq!(status.code(), Some(1), "{said}");
+    for part in ["cannot write a journal in /dev/null/journal", "Not a directory", "--journal"] {
+        assert!(said.contains(part), "{part} is not in:\n{said}");
+    }
+}
+
+#[test]
+fn a_journal_in_memory_is_warned_of_at_the_start() {
+    let dir = tempfile::tempdir_in("/dev/shm").unwrap();
+    let settings = format!("journal.dir = '{}'", dir.path().join("journal").display());
+    let relay = TestRelay::start(&settings);
+    assert!(relay.log().contains("will not survive a reboot"), "{}", relay.log());
+    let is_root = rustix::process::geteuid().is_root();
+    assert_eq!(relay.log().contains("this process is root"), is_root, "{}", relay.log());
+}
+
 /// Long enough for what is there already.
 const NOW: Duration = Duration::from_millis(1);
 

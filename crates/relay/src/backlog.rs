@@ -72,6 +72,11 @@ impl Backlog {
         found.map_or(Place::Journal, |index| Place::Memory(ticks.newest_last[index].clone()))
     }
 
+    /// How much is kept here, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.ticks.lock().unwrap_or_else(PoisonError::into_inner).bytes
+    }
+
     /// The number of the newest durable tick.
     pub fn newest(&self) -> u64 {
         *self.newest.borrow()

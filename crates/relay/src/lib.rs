@@ -14,7 +14,8 @@
 //! - [`relay`]: how the parts are joined, begin and end
 //! - [`config`], [`reload`]: the settings, and their change while running
 //! - [`admin`]: what an operator asks
-//! - [`log`], [`service`], [`machine`]: the log, the service manager, and what the machine gives
+//! - [`log`], [`service`]: the log, and the service manager
+//! - [`machine`], [`disk`]: what the machine gives, and where the journal is to be
 //! - [`commands`]: the command line
 
 pub mod admin;
@@ -22,6 +23,7 @@ pub mod backlog;
 pub mod client;
 pub mod commands;
 pub mod config;
+pub mod disk;
 pub mod front;
 pub mod log;
 pub mod logic_link;

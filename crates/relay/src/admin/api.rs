@@ -71,6 +71,7 @@ async fn metrics(State(view): Shared) -> Result<Response, Refusal> {
     metrics.sessions.set(view.front.roster.len() as i64);
     metrics.newcomers.set(view.front.roster.newcomers() as i64);
     metrics.connections.set(view.front.connections.len() as i64);
+    metrics.backlog.set(view.backlog.bytes() as i64);
     metrics.unanswered.set(newest.saturating_sub(answered) as i64);
     metrics.suspect_tick.set(view.suspects.suspect().map_or(0, |suspect| suspect.tick as i64));
     metrics.log_lines_dropped.set(crate::log::dropped_lines() as i64);

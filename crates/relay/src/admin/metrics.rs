@@ -40,6 +40,10 @@ pub struct Metrics {
     pub bytes_in: Counter,
     /// Heartbeats received.
     pub heartbeats: Counter,
+    /// Times a client was above its allowance, and not read from for a while.
+    pub reads_paused: Counter,
+    /// Times a client had to wait for room in the batch.
+    pub batch_waits: Counter,
     /// Frames sent.
     pub frames_out: Counter,
     /// Bytes sent.
@@ -74,6 +78,10 @@ pub struct Metrics {
     journal_write: Histogram,
     /// Bytes of batches that wait for the journal.
     pub journal_waiting: Gauge,
+    /// Times the link waited for the journal with an answer.
+    pub answer_waits: Counter,
+    /// Bytes of the newest ticks in memory; set when it is looked at.
+    pub backlog: Gauge,
     /// Times a beat waited for room in the journal's queue.
     pub journal_waits: Counter,
     /// Admin connections that were closed for newer ones.
@@ -108,6 +116,8 @@ impl Default for Metrics {
             frames_in: Counter::default(),
             bytes_in: Counter::default(),
             heartbeats: Counter::default(),
+            reads_paused: Counter::default(),
+            batch_waits: Counter::default(),
             frames_out: Counter::default(),
             bytes_out: Counter::default(),
             replies_dropped: Family::default(),
@@ -130,6 +140,8 @@ impl Default for Metrics {
             journal_bytes: Counter::default(),
             journal_write: durations(),
             journal_waiting: Gauge::default(),
+            answer_waits: Counter::default(),
+            backlog: Gauge::default(),
             journal_waits: Counter::default(),
             admin_connections_cut: Counter::default(),
             log_lines_dropped: Gauge::default(),
@@ -153,6 +165,8 @@ impl Metrics {
         registry.register("frames_in", "Frames received", self.frames_in.clone());
         registry.register_with_unit("received", "Bytes received", Unit::Bytes, self.bytes_in.clone());
         registry.register("heartbeats", "Heartbeats received", self.heartbeats.clone());
+        registry.register("reads_paused", "Waits of a client above its allowance", self.reads_paused.clone());
+        registry.register("batch_waits", "Waits of a client for room in the batch", self.batch_waits.clone());
         registry.register("frames_out", "Frames sent", self.frames_out.clone());
         registry.register_with_unit("sent", "Bytes sent", Unit::Bytes, self.bytes_out.clone());
         registry.register("replies_dropped", "Replies that reached nobody", self.replies_dropped.clone());
@@ -175,6 +189,8 @@ impl Metrics {
         registry.register_with_unit("journal", "Bytes of ticks written", Unit::Bytes, self.journal_bytes.clone());
         registry.register_with_unit("journal_write", "From sealed to durable", Unit::Seconds, self.journal_write.clone());
         registry.register_with_unit("journal_waiting", "Batches that wait for the journal", Unit::Bytes, self.journal_waiting.clone());
+        registry.register("answer_waits", "Waits of the link for the journal", self.answer_waits.clone());
+        registry.register_with_unit("backlog", "Newest ticks in memory", Unit::Bytes, self.backlog.clone());
         registry.register("journal_waits", "Waits of a beat for the journal", self.journal_waits.clone());
         registry.register("admin_connections_cut", "Admin connections closed for newer ones", self.admin_connections_cut.clone());
         registry.register("log_lines_dropped", "Log lines that nobody read in time", self.log_lines_dropped.clone());

@@ -2,6 +2,9 @@
 //!
 //! A client over its allowance is not read from until it is within it again: its own sender has
 //! to wait, nobody else does, and nothing is lost. A second's worth may come at once.
+//!
+//! Nobody is closed for being over it, however long: a client that floods costs no more than its
+//! allowance, and one that has much to say for a moment must not lose its session for it.
 
 use std::time::Duration;
 

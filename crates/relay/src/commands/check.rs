@@ -7,6 +7,7 @@ use bytesize::ByteSize;
 use rustix::process::{Resource, getrlimit};
 
 use crate::config::{Config, Faults, LogicAddress, PolicyKind, SyncKind};
+use crate::disk;
 use crate::machine::{MemoryLimit, memory_limit};
 
 /// Reads `file` as `run` would, with this environment's overrides, and prints what follows from it.
@@ -44,6 +45,14 @@ fn consequences(config: &Config, here: &Here) -> String {
     }
     if let Some(limit) = here.files.filter(|limit| *limit < needs.files()) {
         note(format_args!("  but only {limit} here: raise it with `ulimit -n {}`", needs.files()));
+    }
+    if let Some(dir) = &config.journal.dir {
+        if let Err(error) = disk::is_writable(dir) {
+            note(format_args!("journal: {} cannot be written here: {error}", dir.display()));
+        }
+        if let Some(concern) = disk::concern(dir) {
+            note(format_args!("journal: {concern} ({})", dir.display()));
+        }
     }
     if matches!(config.logic.address, LogicAddress::Echo | LogicAddress::Arena) {
         note(format_args!("logic: the built-in sample `{}`", config.logic.address));
@@ -120,6 +129,12 @@ mod tests {
         let expected = "but its control group allows 64.0 MiB (/memory.max): lower limits.sessions";
         assert!(tight.contains(expected) || tight.contains("lower limits.answer"), "{tight}");
         assert!(!notes(1 << 50).contains("control group"));
+    }
+
+    #[test]
+    fn a_journal_that_cannot_be_or_will_not_last_is_noted() {
+        assert!(notes("journal.dir = '/dev/shm'", 100_000).contains("not survive a reboot"));
+        assert!(notes("journal.dir = '/dev/null/x'", 100_000).contains("cannot be written here"));
     }
 
     #[test]

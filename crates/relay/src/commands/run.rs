@@ -10,7 +10,7 @@ use bytesize::ByteSize;
 use clap::Args;
 use listenfd::ListenFd;
 use miette::{Diagnostic, IntoDiagnostic, miette};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -22,7 +22,7 @@ use crate::config::needs::{Needs, WAITING};
 use crate::config::{Config, Override};
 use crate::relay::{Listeners, Relay};
 use crate::reload::{self, Origin};
-use crate::{log, machine, service};
+use crate::{disk, log, machine, service};
 
 /// Where things are, if not where the configuration says.
 #[derive(Debug, Default, Args)]
@@ -72,6 +72,11 @@ enum CannotStart {
         "set LimitNOFILE={needed} (systemd), run `ulimit -n {needed}`, or lower limits.sessions"
     ))]
     Files { needed: u64, sessions: u64, limit: u64 },
+    #[error("cannot write a journal in {}: {error}", dir.display())]
+    #[diagnostic(help(
+        "make the directory writable for this user, or choose another with --journal"
+    ))]
+    Journal { dir: PathBuf, error: io::Error },
 }
 
 /// Runs a relay until SIGTERM or SIGINT; a second one ends it at once.
@@ -84,6 +89,7 @@ pub fn run(args: RunArgs) -> miette::Result<ExitCode> {
     let _log = log::start(&config.log);
     raise_file_limit(&config)?;
     compare_with_machine(&config.needs());
+    look_around(&config)?;
     let runtime = super::runtime()?;
     let code = runtime.block_on(serve(config, origin));
     // Whatever still waits for a disk is not waited for.
@@ -165,6 +171,20 @@ fn raise_file_limit(config: &Config) -> Result<(), CannotStart> {
     if needs.files() > limit {
         let (needed, sessions) = (needs.files(), needs.sessions);
         return Err(CannotStart::Files { needed, sessions, limit });
+    }
+    Ok(())
+}
+
+/// Refuses a journal that cannot be written, before anybody can connect; warns of one that may not
+/// last, and of rights that nobody needs.
+fn look_around(config: &Config) -> Result<(), CannotStart> {
+    if geteuid().is_root() {
+        warn!("this process is root; no right but to its journal's directory is needed");
+    }
+    let Some(dir) = &config.journal.dir else { return Ok(()) };
+    disk::is_writable(dir).map_err(|error| CannotStart::Journal { dir: dir.clone(), error })?;
+    if let Some(concern) = disk::concern(dir) {
+        warn!(dir = %dir.display(), %concern, "the journal may not last");
     }
     Ok(())
 }

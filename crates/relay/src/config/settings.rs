@@ -125,7 +125,8 @@ settings! {
         leave_sync: Duration = secs(5), span(millis(10)..=HOUR), live;
         /// After how long with heartbeats but no packet a session goes to leave; try 30min.
         idle_after: Option<Duration> = None, Off(span(millis(10)..=30 * DAY)), live;
-        /// How many closed sessions are remembered, with who they were and why they went.
+        /// How many closed sessions are remembered, with who they were and why they went; then the
+        /// oldest is forgotten.
         departed: usize = 1000, count(0..=100_000), live;
     }
 
@@ -210,9 +211,11 @@ settings! {
         /// How many clients at once may not have sent a first frame; for the next one, the one that
         /// has waited longest is closed. Not counted where `client.first_frame_within` is off.
         newcomers: Option<usize> = Some(1024), Off(count(1..=1_000_000)), live;
-        /// How many bytes a second are read from one client; more have to wait.
+        /// How many bytes a second are read from one client; more have to wait, and nobody is closed
+        /// for it.
         bytes_per_second: usize = 256 * KIB, size(KIB..=16 * GIB), live;
-        /// How many frames a second are taken from one client; more have to wait.
+        /// How many frames a second are taken from one client; more have to wait, and nobody is
+        /// closed for it.
         frames_per_second: u32 = 1000, count(1..=10_000_000), live;
         /// How many bytes may wait for one client; when they are full, it is closed.
         outbox: usize = 64 * KIB, size(KIB..=64 * MIB), live;

@@ -25,7 +25,7 @@ pub(super) fn presence(tick: &Sealed) -> Vec<Item> {
 
 impl Gap {
     /// A gap that begins with the tick `first`.
-    pub(super) fn new(first: u64, why: String) -> Self {
+    pub fn new(first: u64, why: String) -> Self {
         Self { first, why, missed: BTreeMap::new() }
     }
 

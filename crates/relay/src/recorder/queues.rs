@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use pulsegate_protocol::tick::Sealed;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
@@ -91,6 +92,7 @@ pub struct Answers {
     entries: mpsc::Sender<(Entry, OwnedSemaphorePermit)>,
     bytes: Arc<Semaphore>,
     room: usize,
+    waits: Counter,
     crowded: Arc<Notify>,
 }
 
@@ -114,6 +116,7 @@ pub fn queues(room: Room, metrics: &Metrics) -> (Batches, Answers, Inbox) {
         entries: entry,
         bytes: Arc::new(Semaphore::new(room.answers)),
         room: room.answers,
+        waits: metrics.answer_waits.clone(),
         crowded: Arc::clone(&crowded),
     };
     (beat, link, Inbox { batches, waiting, entries, crowded })
@@ -151,6 +154,9 @@ impl Answers {
         let is_short = self.bytes.available_permits() < bytes.max(self.room / 2);
         if is_short || self.entries.capacity() < QUEUE / 2 {
             self.crowded.notify_one();
+        }
+        if self.entries.capacity() == 0 || self.bytes.available_permits() < bytes {
+            self.waits.inc();
         }
         let place = self.entries.reserve().await.ok()?;
         let paid = Arc::clone(&self.bytes).acquire_many_owned(bytes as u32);

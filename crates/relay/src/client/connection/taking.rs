@@ -65,6 +65,9 @@ impl Connection<'_> {
         }
         let rate = moment.config.limits.rate();
         self.paused_until = self.allowance.charge(moment.now, bytes as u64, frames, rate);
+        if self.paused_until.is_some() {
+            self.front.metrics.reads_paused.inc();
+        }
     }
 
     fn take_from_partial(&mut self, moment: &Moment<'_>) -> Result<u64, End> {
@@ -90,6 +93,7 @@ impl Connection<'_> {
             match self.take_frame(&rest[frame.body], moment)? {
                 Ok(()) => {}
                 Err(Full) => {
+                    self.front.metrics.batch_waits.inc();
                     self.space = Some(Box::pin(self.front.intake.space()));
                     return Ok((taken, frames));
                 }
