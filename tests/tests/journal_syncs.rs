@@ -6,13 +6,24 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use pulsegate_protocol::proto::item::Item;
 use pulsegate_tests::tools::strace;
 use pulsegate_tests::{TestClient, TestRelay, eventually};
 
 /// Has a relay's syncs and writes noted at `trace`, a file for each thread.
 fn traced(command: &mut Command, trace: &Path, more: &[&str]) {
     let mut traced = strace().unwrap();
-    traced.args(["-D", "-ff", "-y", "-qq", "-s", "0", "-e", "trace=fdatasync,fsync,write", "-o"]);
+    traced.args([
+        "-D",
+        "-ff",
+        "-y",
+        "-qq",
+        "-s",
+        "0",
+        "-e",
+        "trace=fdatasync,fsync,ftruncate,write",
+        "-o",
+    ]);
     traced.arg(trace).args(more).arg(command.get_program()).args(command.get_args());
     traced.current_dir(command.get_current_dir().unwrap());
     *command = traced;
@@ -67,4 +78,27 @@ fn a_sync_that_a_signal_broke_off_is_not_tried_again() {
     let thread = noted.iter().find(|thread| thread.iter().any(broken_off)).unwrap();
     let failed = thread.iter().position(broken_off).unwrap();
     assert_eq!(thread.len(), failed + 1, "{:?}", &thread[failed..]);
+}
+
+#[test]
+fn ticks_that_were_lost_right_before_a_kill_are_named_by_the_next_life() {
+    if strace().is_none() {
+        return;
+    }
+    let (_dir, trace) = place();
+    // Each sync fails, each tick is lost, and the second new segment is the last thing it writes.
+    let inject = "inject=fdatasync:error=EIO:when=9+";
+    let kill = "inject=ftruncate:signal=SIGKILL:when=2";
+    let more = ["-e", inject, "-e", kill];
+    let settings = "journal.on_error = \"gap\"";
+    let mut relay = TestRelay::launch(settings, |command| traced(command, &trace, &more));
+    relay.wait_exit(pulsegate_tests::PATIENCE);
+    let kept = relay.journal_ticks().last().unwrap().number;
+    relay.restart();
+    relay.wait_ready();
+    eventually("the next tick", || relay.journal_ticks().last().unwrap().number > kept);
+    let ticks = relay.journal_ticks();
+    let next = ticks.iter().find(|tick| tick.number > kept).unwrap();
+    let Some(Item::Gap(gap)) = &next.items[0].item else { panic!("{next:?}") };
+    assert_eq!((gap.first, gap.last), (kept + 1, next.number - 1));
 }

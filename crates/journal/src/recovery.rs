@@ -9,7 +9,7 @@ use rustix::fs::{fdatasync, fsync};
 
 use crate::directory::{Directory, open_file};
 use crate::error::{Damage, Error, Missing};
-use crate::scan::{Before, Known, Scanned, Torn, Wrong, judge_last, scan};
+use crate::scan::{Before, Ending, Known, Scanned, Torn, Wrong, judge_last, scan};
 use crate::standing::{Standing, decode_head};
 use crate::walk::{Fault, Step, Walk};
 
@@ -30,6 +30,9 @@ pub struct Recovered {
     pub newest_snapshot: Option<u64>,
     /// The ticks that an operator had skipped.
     pub skipped: Vec<u64>,
+    /// The first of the ticks up to `last_tick` that the last life could not write, if it did not
+    /// live to name them. The first tick must name them in a `Gap`.
+    pub lost_from: Option<u64>,
     /// What was cut off, if the last life ended within a write.
     pub repaired: Option<Repair>,
 }
@@ -190,6 +193,32 @@ impl Wrong {
     pub(crate) fn into_error(self, dir: &Directory, segment: u64) -> Error {
         damage(dir, segment, self.offset, self.missing, self.what.0)
     }
+}
+
+/// The first tick that is missing before the newest segment, if that one was begun after a failure
+/// and holds no tick to say so.
+///
+/// Damage is none of its business: where it finds any, it says nothing.
+pub(crate) fn lost_from(dir: &Directory, known: &[Known], last: u64) -> Result<Option<u64>, Error> {
+    let Some((newest, earlier)) = known.split_last() else { return Ok(None) };
+    let next = newest.head.next_tick;
+    if last >= next {
+        return Ok(None);
+    }
+    for segment in earlier.iter().rev() {
+        let path = dir.segment(segment.head.segment);
+        let kept = Some(newest.head.previous);
+        let scanned = scan(&open_file(&path)?, segment.head.segment, Before::Unread, kept)
+            .map_err(Error::io("read", &path))?;
+        if matches!(scanned.ending, Ending::Bad { .. } | Ending::Misplaced { .. }) {
+            return Ok(None);
+        }
+        let last = scanned.standing.last_tick;
+        if last >= segment.head.next_tick {
+            return Ok(Some(last + 1).filter(|first| *first < next));
+        }
+    }
+    Ok(None)
 }
 
 /// A life that was killed within a sync left ticks that only the system's memory holds. They are

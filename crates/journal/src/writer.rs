@@ -286,6 +286,13 @@ mod tests {
 
     /// Ticks 1 and 2, then one that is written, `torn` or not, and fails in its sync, then tick 4.
     fn with_a_failure(dir: &Path, torn: bool) -> Writer {
+        let mut writer = with_a_failure_before(dir, torn, 4);
+        writer.append(tick(4), Now::default()).unwrap();
+        writer
+    }
+
+    /// The same, killed before it could write the tick `next`.
+    fn with_a_failure_before(dir: &Path, torn: bool, next: u64) -> Writer {
         let now = Now::default();
         let (mut writer, _) = Writer::open(Options::new(dir), now).unwrap();
         writer.append(tick(1), now).unwrap();
@@ -303,8 +310,7 @@ mod tests {
             let file = OpenOptions::new().write(true).open(dir.join("00000001.mcap")).unwrap();
             file.set_len(file.metadata().unwrap().len() - 20).unwrap();
         }
-        writer.restart_after_failure(4, now).unwrap();
-        writer.append(tick(4), now).unwrap();
+        writer.restart_after_failure(next, now).unwrap();
         writer
     }
 
@@ -339,6 +345,25 @@ mod tests {
     }
 
     #[test]
+    fn a_segment_whose_end_failed_in_its_sync_may_be_followed_by_a_gap() {
+        let (dir, now) = (tempfile::tempdir().unwrap(), Now::default());
+        let (mut writer, _) = Writer::open(Options::new(dir.path()), now).unwrap();
+        writer.append(tick(1), now).unwrap();
+        writer.append(tick(2), now).unwrap();
+        let failed = writer.guarded(|writer| {
+            writer.live.take().map_or(Ok(()), Live::seal)?;
+            Err::<(), _>(Error::io("sync", dir.path())(io::ErrorKind::Other.into()))
+        });
+        assert!(failed.is_err());
+        writer.restart_after_failure(4, now).unwrap();
+        writer.append(tick(4), now).unwrap();
+        writer.finish().unwrap();
+        assert_eq!(numbers(dir.path(), None), [1, 2, 4]);
+        let verified = verify(dir.path()).unwrap();
+        assert_eq!((verified.ticks, verified.gaps), (3, 1));
+    }
+
+    #[test]
     fn a_tick_that_was_returned_is_synced_where_that_was_asked_for() {
         let interval = Sync::Interval(Duration::from_secs(1));
         for (sync, waits) in [(Sync::Tick, false), (interval, true), (Sync::Os, true)] {
@@ -367,6 +392,24 @@ mod tests {
         assert_eq!(numbers(dir.path(), None), [1, 2, 4]);
         let verified = verify(dir.path()).unwrap();
         assert_eq!((verified.ticks, verified.gaps, verified.last_tick), (3, 1, 4));
+    }
+
+    #[test]
+    fn ticks_that_a_life_lost_and_could_not_name_are_known_to_the_next_ones() {
+        for torn in [false, true] {
+            let (dir, now) = (tempfile::tempdir().unwrap(), Now::default());
+            drop(with_a_failure_before(dir.path(), torn, 5));
+            for _ in 0..2 {
+                let (_, recovered) = Writer::open(Options::new(dir.path()), now).unwrap();
+                assert_eq!((recovered.last_tick, recovered.lost_from), (4, Some(3)));
+            }
+            let (mut writer, _) = Writer::open(Options::new(dir.path()), now).unwrap();
+            writer.append(tick(5), now).unwrap();
+            writer.finish().unwrap();
+            let (_, recovered) = Writer::open(Options::new(dir.path()), now).unwrap();
+            assert_eq!((recovered.last_tick, recovered.lost_from), (5, None));
+            assert_eq!(verify(dir.path()).unwrap().gaps, 2);
+        }
     }
 
     #[test]

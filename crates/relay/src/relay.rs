@@ -40,7 +40,7 @@ use crate::logic_link::replies::Replies;
 use crate::logic_link::source::Source;
 use crate::logic_link::suspects::Suspects;
 use crate::logic_link::{LogicLink, Status};
-use crate::recorder::{self, DiskWait, Recorder, Store};
+use crate::recorder::{self, DiskWait, Gap, Recorder, Store};
 use crate::session::roster::Roster;
 use crate::session::table::Table;
 use crate::tick::beat::Beat;
@@ -60,6 +60,9 @@ const BACKLOG_WITHOUT_JOURNAL: usize = 64 * 1024 * 1024;
 pub const fn backlog_limit(has_journal: bool) -> usize {
     if has_journal { BACKLOG } else { BACKLOG_WITHOUT_JOURNAL }
 }
+
+/// Why ticks are missing that an earlier life lost.
+const NOT_NAMED: &str = "the journal had failed, and the relay died before it could say so";
 
 /// How long the clients' last bytes may take at the end.
 const LAST_BYTES: Duration = Duration::from_secs(5);
@@ -197,7 +200,7 @@ impl Relay {
             inbox,
             store,
             backlog: Arc::clone(&backlog),
-            gap: None,
+            gap: recovered.lost_from.map(|first| Gap::new(first, NOT_NAMED.to_owned())),
             on_error,
             disk,
             clock,

@@ -3,7 +3,7 @@
 use crate::directory::Directory;
 use crate::error::Error;
 use crate::options::{Now, Options, Watermark};
-use crate::recovery::{Found, Recovered, recover};
+use crate::recovery::{Found, Recovered, lost_from, recover};
 use crate::sealer::Sealer;
 use crate::standing::Standing;
 
@@ -29,6 +29,7 @@ impl Writer {
             },
         };
         let Found { known, mut standing, repaired } = found;
+        let lost_from = lost_from(&dir, &known, standing.last_tick)?;
         let sealer = Sealer::start(&dir)?;
         let kept = Kept::new(known);
         kept.compress_finished(&dir, &sealer);
@@ -42,6 +43,7 @@ impl Writer {
             open_sessions: standing.present.values().cloned().collect(),
             newest_snapshot: standing.snapshot.map(|snapshot| snapshot.tick),
             skipped: standing.skipped.clone(),
+            lost_from,
             repaired,
         };
         let watermark = Watermark::default();

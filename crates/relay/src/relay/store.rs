@@ -47,6 +47,7 @@ fn nothing_recovered() -> Result<Recovered, Error> {
         open_sessions: Vec::new(),
         newest_snapshot: None,
         skipped: Vec::new(),
+        lost_from: None,
         repaired: None,
     })
 }
