@@ -33,44 +33,95 @@ const AT_ONCE: usize = 2;
 
 /// Attacks so many calls of each kind as was asked for; 0: all of them.
 pub(crate) fn attack(attack: &Attack) -> Figures {
-    let mut dice = attack.dice();
-    let count = attack.count(20) as usize;
     let home = tempfile::tempdir().unwrap();
-    let shim = build_shim(home.path());
-    let mut figures = Figures::default();
-
+    let mut campaign = Campaign {
+        count: attack.count(40) as usize,
+        dice: attack.dice(),
+        shim: build_shim(home.path()),
+        figures: Figures::default(),
+    };
     let calls = calls_of_a_life();
-    let kills = chosen(points(&calls), count, &mut dice, |_| (What::Kill, "stop"));
-    figures.add("calls of a life", points(&calls).len());
-    let ends = all("kills in play", &kills, |fault| in_play(fault, &shim).0);
-    figures.add("kills at a call of a life", ends_of(&ends));
-
-    let torn = torn();
-    let calls_of_a_start = calls_of_a_start(&torn);
-    figures.add("calls of a start on a torn journal", points(&calls_of_a_start).len());
-    let kills = chosen(points(&calls_of_a_start), count, &mut dice, |_| (What::Kill, "stop"));
-    let ends = all("kills in recovery", &kills, |fault| in_recovery(&torn, fault, &shim));
-    figures.add("kills at a call of a start, twice each", ends_of(&ends));
-
+    campaign.kill_in_play(&calls);
+    campaign.kill_in_recovery();
     for always in [false, true] {
-        let failures = chosen(points(&calls), count, &mut dice, |dice| {
-            let errno = ERRNOS[dice.usize(..ERRNOS.len())];
-            (What::Fails { errno, always }, ["stop", "gap"][dice.usize(..2)])
-        });
-        let often = if always { "for ever" } else { "once" };
-        let ends = all(&format!("failures {often}"), &failures, |fault| in_play(fault, &shim));
-        figures.add(&format!("calls that failed {often}"), ends_of(&first(&ends)));
-        let gaps = ends.iter().filter(|(_, lost)| *lost > 0).count();
-        figures.add("of these, with a gap, named", gaps);
-        let writes = points(&calls).into_iter().filter(|(call, _)| is_write(call)).collect();
-        let short = chosen(writes, count / 4, &mut dice, |_| (What::IsShort { always }, "stop"));
-        let ends = all(&format!("short writes {often}"), &short, |fault| in_play(fault, &shim));
-        figures.add(&format!("writes that were short {often}"), ends_of(&first(&ends)));
+        campaign.fail(&calls, always);
+        campaign.shorten(&calls, always);
     }
+    let mut figures = campaign.figures;
     figures.add("ticks that logic saw and the journal lacks", 0);
     figures.add("holes without a name", 0);
     figures.add("syncs tried again after a failure", 0);
     figures
+}
+
+/// Calls, by how often the thread that does them most does them.
+type Calls = BTreeMap<Call, u32>;
+
+struct Campaign {
+    count: usize,
+    dice: fastrand::Rng,
+    shim: PathBuf,
+    figures: Figures,
+}
+
+impl Campaign {
+    fn kill_in_play(&mut self, calls: &Calls) {
+        let kills = self.chosen(points(calls), self.count, |_| (What::Kill, "stop"));
+        let ends = all("kills in play", &kills, |fault| in_play(fault, &self.shim).0);
+        self.figures.add("calls of a life", points(calls).len());
+        self.figures.add("kills at a call of a life", ends_of(&ends));
+    }
+
+    fn kill_in_recovery(&mut self) {
+        let torn = torn();
+        let calls = points(&calls_of_a_start(&torn));
+        self.figures.add("calls of a start on a torn journal", calls.len());
+        let kills = self.chosen(calls, self.count, |_| (What::Kill, "stop"));
+        let run = |fault: &Fault| in_recovery(&torn, fault, &self.shim);
+        let ends = all("kills in recovery", &kills, run);
+        self.figures.add("kills at a call of a start, twice each", ends_of(&ends));
+    }
+
+    fn fail(&mut self, calls: &Calls, always: bool) {
+        let failures = self.chosen(points(calls), self.count, |dice| {
+            let errno = ERRNOS[dice.usize(..ERRNOS.len())];
+            (What::Fails { errno, always }, ["stop", "gap"][dice.usize(..2)])
+        });
+        let title = format!("calls that failed {}", often(always));
+        let ends = all(&title, &failures, |fault| in_play(fault, &self.shim));
+        let gaps = ends.iter().filter(|(_, lost)| *lost > 0).count();
+        self.figures.add(&title, ends_of(&first(&ends)));
+        self.figures.add("of these, with a gap, named", gaps);
+    }
+
+    fn shorten(&mut self, calls: &Calls, always: bool) {
+        let writes = points(calls).into_iter().filter(|(call, _)| is_write(call)).collect();
+        let what = |_: &mut _| (What::IsShort { always }, "stop");
+        let short = self.chosen(writes, self.count.div_ceil(4), what);
+        let title = format!("writes that were short {}", often(always));
+        let ends = all(&title, &short, |fault| in_play(fault, &self.shim));
+        self.figures.add(&title, ends_of(&first(&ends)));
+    }
+
+    /// So many of the points, 0 for all, each with what goes wrong there.
+    fn chosen(
+        &mut self,
+        mut points: Vec<(Call, u32)>,
+        count: usize,
+        mut what: impl FnMut(&mut fastrand::Rng) -> (What, &'static str),
+    ) -> Vec<Fault> {
+        self.dice.shuffle(&mut points);
+        let count = if count == 0 { points.len() } else { count };
+        let faults = points.into_iter().take(count).map(|(call, nth)| {
+            let (what, on_error) = what(&mut self.dice);
+            Fault { call, nth, what, on_error }
+        });
+        faults.collect()
+    }
+}
+
+fn often(always: bool) -> &'static str {
+    if always { "for ever" } else { "once" }
 }
 
 fn first(ends: &[(End, u64)]) -> Vec<End> {
@@ -81,13 +132,13 @@ fn is_write(call: &Call) -> bool {
     call.on_journal && call.name == "write"
 }
 
-fn calls_of_a_life() -> BTreeMap<Call, u32> {
+fn calls_of_a_life() -> Calls {
     let stage = Stage::new("stop");
     stage.survey(|relay| assert_eq!(stage.play(relay), End::AsEver));
     trace::counts(&trace_of(&stage.site), &stage.site.journal())
 }
 
-fn calls_of_a_start(torn: &Stage) -> BTreeMap<Call, u32> {
+fn calls_of_a_start(torn: &Stage) -> Calls {
     let stage = torn.copy();
     stage.survey(|mut relay| {
         relay.says("relay runs");
@@ -100,7 +151,7 @@ fn calls_of_a_start(torn: &Stage) -> BTreeMap<Call, u32> {
     calls
 }
 
-fn points(calls: &BTreeMap<Call, u32>) -> Vec<(Call, u32)> {
+fn points(calls: &Calls) -> Vec<(Call, u32)> {
     let each = |(call, most): (&Call, &u32)| {
         let call = call.clone();
         (1..=*most).map(move |nth| (call.clone(), nth))
@@ -108,27 +159,11 @@ fn points(calls: &BTreeMap<Call, u32>) -> Vec<(Call, u32)> {
     calls.iter().flat_map(each).collect()
 }
 
-/// So many of the points, 0 for all, each with what goes wrong there.
-fn chosen(
-    mut points: Vec<(Call, u32)>,
-    count: usize,
-    dice: &mut fastrand::Rng,
-    mut what: impl FnMut(&mut fastrand::Rng) -> (What, &'static str),
-) -> Vec<Fault> {
-    dice.shuffle(&mut points);
-    let count = if count == 0 { points.len() } else { count };
-    let faults = points.into_iter().take(count).map(|(call, nth)| {
-        let (what, on_error) = what(dice);
-        Fault { call, nth, what, on_error }
-    });
-    faults.collect()
-}
-
 /// How often each end was.
 fn ends_of(ends: &[End]) -> String {
     let mut counts = BTreeMap::new();
     ends.iter().for_each(|end| *counts.entry(end).or_insert(0) += 1);
-    let each: Vec<_> = counts.iter().map(|(end, count)| format!("{count} {end:?}")).collect();
+    let each: Vec<_> = counts.iter().map(|(end, count)| format!("{count} {end}")).collect();
     format!("{}: {}", ends.len(), each.join(", "))
 }
 

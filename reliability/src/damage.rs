@@ -1,10 +1,10 @@
-//! `damage`: a journal of 64 KiB in which every bit is flipped, every length cut, and every
-//! segment taken away, doubled, swapped, renamed and replaced by another journal's.
+//! `damage`: a journal of 64 KiB in which bits are flipped, one of each byte or all, segments are
+//! cut to every length, taken away, doubled, swapped, renamed and replaced by another journal's.
 //!
-//! All of it goes through the library, as `pulsegate journal verify` sees it; an eighth also as a
-//! reader does, and a sample through the real programs. Nobody may be shown a record that was not
-//! written; damage is named by file, offset and ticks; only what the end of the newest segment
-//! could be after a crash may pass for a torn end.
+//! All of it goes through the library, as `pulsegate journal verify` sees it; one bit of a byte
+//! and each eighth length also as a reader does, and a sample through the real programs. Nobody
+//! may be shown a record that was not written; damage is named by file, offset and ticks; only
+//! what the end of the newest segment could be after a crash may pass for a torn end.
 //!
 //! - [`subject`]: the journal, and how it is put right again
 
@@ -24,7 +24,11 @@ use crate::attack::{Attack, Figures};
 /// As many as there are processors on the smallest machine that this is meant for.
 const AT_ONCE: usize = 2;
 
-/// Damages all, and shows the real programs as many samples as was asked for.
+/// How many samples the real programs see.
+const SAMPLES: u32 = 20;
+
+/// Damages all, and shows the real programs as many samples as was asked for; 0: the usual
+/// number, and every bit is flipped.
 pub(crate) fn attack(attack: &Attack) -> Figures {
     let mut dice = attack.dice();
     let subject = Subject::new(&mut dice);
@@ -33,7 +37,8 @@ pub(crate) fn attack(attack: &Attack) -> Figures {
     figures.add("journal, bytes", subject.bytes());
     figures.add("its segments", subject.segments());
 
-    let (found, torn) = shared(&subject, flip_bits);
+    let every_bit = attack.count(SAMPLES) == 0;
+    let (found, torn) = shared(&subject, |copy, worker| flip_bits(copy, worker, every_bit));
     figures.add("bits flipped", found + torn);
     figures.add("of these, taken for a torn end", torn);
     let (found, torn) = shared(&subject, cut);
@@ -41,7 +46,7 @@ pub(crate) fn attack(attack: &Attack) -> Figures {
     figures.add("of these, taken for a torn end, or for an end", torn);
     figures
         .add("segments missing, doubled, swapped, renamed, foreign", misplace(&subject, &foreign));
-    let samples = attack.count(20);
+    let samples = if every_bit { SAMPLES } else { attack.count(SAMPLES) };
     (0..samples).for_each(|_| real_programs_agree(&subject, &mut dice));
     figures.add("samples that were shown to the programs", samples);
     figures.add("wrong records", 0);
@@ -67,12 +72,12 @@ fn shared(subject: &Subject, work: impl Fn(&Subject, usize) -> Found + Sync) -> 
     })
 }
 
-fn flip_bits(subject: &Subject, worker: usize) -> Found {
+fn flip_bits(subject: &Subject, worker: usize, every_bit: bool) -> Found {
     let (mut found, mut torn) = (0, 0);
     for number in 1..=subject.segments() {
         let file = subject.open(number);
         for (at, byte) in subject.whole(number).iter().enumerate().skip(worker).step_by(AT_ONCE) {
-            for bit in 0..8 {
+            for bit in (0..8).filter(|bit| every_bit || *bit == at % 8) {
                 file.write_all_at(&[byte ^ 1 << bit], at as u64).unwrap();
                 match verify(subject.dir()) {
                     Err(error) => {
@@ -87,7 +92,6 @@ fn flip_bits(subject: &Subject, worker: usize) -> Found {
                         torn += 1;
                     }
                 }
-                // Every bit is verified; reading takes as long again.
                 if bit == at % 8 {
                     no_wrong_record_is_shown(subject);
                 }
@@ -115,7 +119,7 @@ fn cut(subject: &Subject, worker: usize) -> Found {
                     torn += 1;
                 }
             }
-            if length % 8 == 0 {
+            if length.is_multiple_of(8) {
                 no_wrong_record_is_shown(subject);
             }
         }

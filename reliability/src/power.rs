@@ -12,6 +12,11 @@
 //! some of the newest may be gone, no more than they say, and a logic server that saw them is
 //! refused, by a line that names them. Nothing is taken for damage.
 //!
+//! Not played, for ext4 does not do it: that with `interval` or `os` a later record reaches the
+//! disk and an earlier one does not. ext4 lets a file grow only when what is before its new end
+//! is written. Elsewhere such a hole is refused as damage, and not passed over: nothing in the
+//! journal says up to where it was synced, so the hole could be damage as well.
+//!
 //! Everything is mounted in a namespace of this process and its children: it goes when they do.
 //!
 //! - [`disk`]: the file system in a file

@@ -1,5 +1,6 @@
 //! A relay's life, from its start over some rotations to its end in order; with a fault in it.
 
+use std::fmt;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -29,6 +30,17 @@ pub(crate) enum End {
     StoodStill,
     /// It was killed at the call.
     Killed,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AsEver => "survived",
+            Self::Stopped => "stopped by itself",
+            Self::StoodStill => "forwarded nothing more",
+            Self::Killed => "killed",
+        })
+    }
 }
 
 /// Where a scenario is played.

@@ -10,10 +10,10 @@ use pulsegate_tests::eventually;
 use tempfile::TempDir;
 
 /// How many lives wrote it; each but the last ended in order, and its segment is compressed.
-const LIVES: u64 = 5;
+const LIVES: u64 = 3;
 
 /// How many ticks each life has, and how many bytes of noise are in each.
-const TICKS: u64 = 16;
+const TICKS: u64 = 26;
 const NOISE: usize = 420;
 
 /// A journal, and a copy of each file as it was written.
