@@ -49,7 +49,7 @@ enum What {
     Calls,
     /// Cut the power of the journal's disk
     Power(power::Arguments),
-    /// Flip every bit of a journal, cut it to every length, and mix up its segments
+    /// Flip bits of a journal (--count 0: every one), cut it to every length, mix up its segments
     Damage,
     /// Start on a large journal after a kill
     Restart(restart::Arguments),
