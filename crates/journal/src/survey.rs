@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::recovery::{check_heads, check_numbers, read_head, read_heads, read_last};
 use crate::scan::{Before, Known, Scanned, Torn, judge, judge_last, scan};
 use crate::standing::decode_head;
-use crate::walk::{Step, Walk, is_sealed};
+use crate::walk::{Step, Walk, is_sealed, was_sealed};
 
 /// A journal at a glance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -206,7 +206,7 @@ impl Verified {
         };
         let read = || -> std::io::Result<_> {
             let bytes = file.metadata()?.len();
-            let sealed = is_sealed(&file)?;
+            let sealed = was_sealed(&file)?;
             let failed = match next {
                 Next::Segment(Some(next)) => failed_before(&file, number, sealed, next),
                 _ => None,

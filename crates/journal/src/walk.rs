@@ -269,6 +269,17 @@ pub(crate) fn end_of_records(source: &impl Source) -> io::Result<Option<u64>> {
     Ok(whole.then(|| footer.get_u64_le().saturating_sub(RECORD_HEAD + 4)))
 }
 
+/// Whether the file was finished once: it ends so, or but for its very last bytes.
+pub(crate) fn was_sealed(source: &impl Source) -> io::Result<bool> {
+    let end = RECORD_HEAD + FOOTER_LEN + MAGIC.len() as u64;
+    let at = source.length()?.saturating_sub(end);
+    let mut footer = source.bytes(at, RECORD_HEAD.min(source.length()?))?;
+    let is_footer = footer.len() as u64 == RECORD_HEAD
+        && footer.get_u8() == op::FOOTER
+        && footer.get_u64_le() == FOOTER_LEN;
+    Ok(is_footer || is_sealed(source)?)
+}
+
 /// The first whole chunk behind `offset` that holds a tick after `last`, or no tick at all: if
 /// there is one, then what lies before it was damaged, and is not just the end of writing.
 ///

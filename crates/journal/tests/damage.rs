@@ -204,6 +204,22 @@ fn every_flipped_bit_of_a_compressed_segment_is_found() {
 }
 
 #[test]
+fn every_flipped_bit_in_the_end_of_a_segment_before_the_last_is_found() {
+    let mut journal = Journal::new();
+    journal.options.segment_size = 50_000;
+    let (mut writer, _) = journal.open();
+    for number in 1..=6 {
+        writer.append(tick_of(number, &[b'x'; 10_000]), at(number)).unwrap();
+    }
+    drop(writer);
+    assert!(journal.segments().len() > 1);
+    let end = journal.bytes(1).len() * 8;
+    flip_bits(&journal, end - 8 * 50.., |bit, verified| {
+        assert!(matches!(verified, Err(Error::Damaged(_))), "bit {bit}: {verified:?}");
+    });
+}
+
+#[test]
 fn a_reader_of_a_damaged_segment_shows_no_wrong_record() {
     let journal = compressed();
     let good = journal.records();
