@@ -251,6 +251,35 @@ async fn a_server_that_holds_the_state_goes_on_after_it() {
     assert!(matches!(error, Error::Lineage { .. }), "{error}");
 }
 
+/// Goes on with a journal in which an operator has a tick skipped.
+fn skip(dir: &Path, tick: u64, number: u64) {
+    let (mut writer, recovered) = Writer::open(Options::new(dir), now(number)).unwrap();
+    let mut batch = Gathering::with_capacity(0);
+    batch.event(Item::Skipped(proto::Skipped { tick }));
+    let head = Head { number, epoch: recovered.epoch as u32, ..Head::default() };
+    writer.append(batch.seal(&head), now(number)).unwrap();
+    writer.finish().unwrap();
+    // The next life knows it from a segment's head.
+    let (next, _) = Writer::open(Options::new(dir), now(number)).unwrap();
+    next.finish().unwrap();
+    let (_, recovered) = Writer::open(Options::new(dir), now(number)).unwrap();
+    assert_eq!(recovered.skipped, [tick]);
+}
+
+#[tokio::test]
+async fn a_skipped_tick_is_sent_without_its_packets_unless_all_of_it_is_asked_for() {
+    let recorded = record(30, 10);
+    skip(recorded.dir.path(), 25, 31);
+    for (whole, packets) in [(false, 0), (true, 3)] {
+        let (logic, noted) = noting(Resume::Stateless(Stateless {})).await;
+        play(ReplayArgs { whole, ..args(recorded.dir.path(), &logic) }).await.unwrap();
+        let noted = noted.await.unwrap();
+        let sent = ticks_of(&noted);
+        assert_eq!((sent.len(), sent[24].items.len()), (31, packets));
+        assert_eq!(sent[23].items.len(), 3);
+    }
+}
+
 #[tokio::test]
 async fn with_sessions_only_theirs_is_sent_in_all_ticks_and_the_chain_holds() {
     let recorded = record(40, 10);

@@ -1,7 +1,6 @@
 //! The routes. JSON throughout, errors too; `/metrics` alone is Prometheus' text.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::rejection::JsonRejection;
@@ -11,23 +10,17 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use pulsegate_protocol::Reason;
-use pulsegate_protocol::proto::{Skipped, item::Item};
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use tokio::time::timeout;
-use tracing::warn;
 
 use super::View;
 use super::guard::may_change;
 use super::list::list;
 use super::refusal::Refusal;
 use super::shown::{self, Departed, Session};
+use super::skip::skip_tick;
 use crate::config::{Config, Override, SETTINGS};
 
 type Shared = State<Arc<View>>;
-
-/// How long an operator waits for the journal.
-const SKIP_WITHIN: Duration = Duration::from_secs(5);
 
 /// All routes.
 pub fn routes(view: Arc<View>) -> Router {
@@ -149,36 +142,6 @@ async fn close_session(
     })?;
     view.front.end(&client, Reason::Operator, Value::Null);
     Ok(Json(json!({ "closed": number })))
-}
-
-/// A tick that logic dies of.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Skip {
-    tick: u64,
-}
-
-/// Has the packets of the suspect tick left out; granted once that is in the journal.
-async fn skip_tick(
-    State(view): Shared,
-    body: Result<Json<Skip>, JsonRejection>,
-) -> Result<Json<Value>, Refusal> {
-    let Json(Skip { tick }) =
-        body.map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.body_text()))?;
-    if view.suspects.suspect().is_none_or(|suspect| suspect.tick != tick) {
-        let text =
-            format!("tick {tick} is not suspect: only one that logic died of may be skipped");
-        return Err(Refusal::new(StatusCode::CONFLICT, text));
-    }
-    view.front.intake.event(Item::Skipped(Skipped { tick }));
-    let told = view.backlog.durable(view.front.beat.gathering());
-    timeout(SKIP_WITHIN, told).await.map_err(|_| {
-        let text = "the journal does not say that it has this; look again whether it was skipped";
-        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text)
-    })?;
-    view.suspects.skip(tick);
-    warn!(tick, "an operator has the packets of this tick left out");
-    Ok(Json(json!({ "skipped": tick })))
 }
 
 async fn nowhere() -> Refusal {

@@ -7,6 +7,7 @@
 //! - [`metrics`]: what is counted
 //! - [`refusal`]: a request that is not granted
 //! - [`shown`]: what the answers look like
+//! - [`skip`]: the word that a tick is to be skipped
 
 pub mod api;
 pub mod door;
@@ -15,6 +16,7 @@ pub mod list;
 pub mod metrics;
 pub mod refusal;
 pub mod shown;
+pub mod skip;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
