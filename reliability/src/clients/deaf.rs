@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::TcpStream;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use pulsegate_tests::{TestLogic, TestRelay, eventually, soon};
@@ -19,6 +20,8 @@ const BODY: usize = 1024;
 
 /// `client.write_within`, a beat, and a second to do it.
 const GONE_WITHIN: Duration = Duration::from_secs(11);
+/// When what they said is through, and what they do not read is left.
+const STUCK: Range<Duration> = Duration::from_secs(3)..Duration::from_secs(9);
 const EACH_AT_MOST: u64 = 128 * 1024;
 
 /// One in five sends packets and never reads the echoes. They cost little, and go in time.
@@ -30,7 +33,7 @@ pub(super) fn non_readers(scale: &Scale<'_>, figures: &mut Figures) {
     let turns = Turns {
         clients: honest,
         rounds: scale.of(2, 5),
-        each: Duration::from_secs(scale.of(2, 6)),
+        each: Duration::from_secs(scale.of(3, 6)),
     };
     turns.hold("non-readers", 1.2, &relay, figures, || crowd(&relay, deaf));
 
@@ -40,8 +43,10 @@ pub(super) fn non_readers(scale: &Scale<'_>, figures: &mut Figures) {
     let began = Instant::now();
     let (mut peak, mut kernel_peak) = (memory, kernel);
     let gone = soon(2 * GONE_WITHIN, || {
-        peak = peak.max(relay.rss_bytes());
-        kernel_peak = kernel_peak.max(kernel_bytes());
+        if STUCK.contains(&began.elapsed()) {
+            peak = peak.max(relay.rss_bytes());
+            kernel_peak = kernel_peak.max(kernel_bytes());
+        }
         (relay.metric(SLOW_READER) - closed >= deaf as f64).then(|| began.elapsed())
     });
     let gone = gone.expect("they stay");
@@ -67,6 +72,9 @@ fn crowd(relay: &TestRelay, clients: usize) -> Vec<TcpStream> {
     let crowd = (0..clients).map(join).collect();
     // It is what they do not read that is to be measured, not what they said.
     eventually("all they said is taken", || taken() >= before + (clients * ECHOES) as f64);
+    let tick = |which| relay.admin_json("/api/status")["tick"][which].as_u64().unwrap();
+    let newest = tick("newest");
+    eventually("all of it is answered", || tick("answered") > newest + 2);
     crowd
 }
 

@@ -102,3 +102,34 @@ impl Faults {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(applied: &[(u64, u32)]) -> Faults {
+        let ticks = applied
+            .iter()
+            .map(|(number, checksum)| AppliedTick { number: *number, checksum: *checksum });
+        Faults::find(&ticks.collect::<Vec<_>>(), &(1..=4).zip([11, 12, 13, 14]).collect())
+    }
+
+    #[test]
+    fn what_is_lost_doubled_or_foreign_is_found() {
+        let all = [(1, 11), (2, 12), (3, 13), (4, 14)];
+        assert_eq!(faults(&all), Faults::default());
+        assert_eq!(faults(&all[1..]), Faults { lost: 1, ..Faults::default() });
+        assert_eq!(
+            faults(&[&all[..], &all[3..]].concat()),
+            Faults { twice: 1, ..Faults::default() }
+        );
+        assert_eq!(
+            faults(&[&all[..3], &[(4, 15)]].concat()),
+            Faults { foreign: 1, ..Faults::default() }
+        );
+        assert_eq!(
+            faults(&[&all[..], &[(5, 15)]].concat()),
+            Faults { foreign: 1, ..Faults::default() }
+        );
+    }
+}

@@ -125,7 +125,7 @@ pub(super) fn away(scale: &Scale<'_>, figures: &mut Figures) {
 }
 
 fn for_too_long(figures: &mut Figures) {
-    let relay = TestRelay::before_logic("logic.max_outage = \"2s\"");
+    let relay = TestRelay::before_logic("logic.max_outage = \"2s\"\nlogic.timeout = \"1s\"");
     let mut logic = TestLogic::start(relay.logic(), &["echo"]);
     relay.wait_ready();
     let mut client = TestClient::connect(relay.clients());
