@@ -376,6 +376,26 @@ fn a_segment_of_an_older_copy_is_found() {
 }
 
 #[test]
+fn a_segment_of_a_copy_that_went_another_way_is_found() {
+    let journal = three();
+    let live_on = |payload: &[u8], number| {
+        let (mut writer, _) = journal.open();
+        writer.append(tick_of(number, payload), at(number)).unwrap();
+        writer.finish().unwrap();
+    };
+    live_on(b"one way", 7);
+    let other_way = journal.bytes(4);
+    fs::remove_file(journal.file(4)).unwrap();
+    fs::remove_file(journal.options.dir.join("lock")).unwrap();
+    live_on(b"another", 7);
+    live_on(b"and on", 8);
+    verify(&journal.options.dir).unwrap();
+    journal.put(4, &other_way);
+    let Err(Error::Damaged(damage)) = verify(&journal.options.dir) else { panic!() };
+    assert_eq!(damage.file, journal.file(5));
+}
+
+#[test]
 fn files_that_are_not_a_journals_are_refused_without_harm() {
     for bytes in [&b""[..], b"hello", &[0x89; 92], &[0; 5000]] {
         let journal = Journal::new();
