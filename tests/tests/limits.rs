@@ -73,15 +73,15 @@ fn slow_drips_keep_no_honest_client_out() {
 
 #[test]
 fn clients_that_are_closed_and_do_not_go_take_no_more_than_their_room() {
-    const SESSIONS: usize = 10;
+    const SESSIONS: usize = 100;
     const PARTING: usize = 256;
     let _alone = alone();
     let relay = TestRelay::start(&format!("limits.sessions = {SESSIONS}"));
     let files = relay.open_files();
     let mut clients = Vec::new();
     let mut most = 0;
-    for _ in 0..60 {
-        for _ in 0..20 {
+    for _ in 0..30 {
+        for _ in 0..50 {
             let mut client = TestClient::connect(relay.clients());
             client.send_raw(&[0xff; 4]);
             clients.push(client);
@@ -89,8 +89,8 @@ fn clients_that_are_closed_and_do_not_go_take_no_more_than_their_room() {
         most = most.max(relay.open_files() - files);
     }
     println!("{most} connections at the most, of {}", clients.len());
-    // Those who are turned away, and the admin port's, are beside them.
-    assert!(most <= SESSIONS + PARTING + 64 + 8, "{most}");
+    // Beside them are those who are turned away, and those let in at once with nobody told yet.
+    assert!(most <= SESSIONS + PARTING + 64 + 128, "{most}");
     assert!(most > SESSIONS + 64, "the attack was too slow to show anything: {most}");
     eventually("all have parted", || relay.open_files() <= files + 2);
 }

@@ -64,10 +64,9 @@ fn flood(clients: Vec<TestClient>, stop: &AtomicBool) {
     let mut cut = vec![0; clients.len()];
     while !stop.load(Relaxed) {
         for (client, cut) in clients.iter().zip(&mut cut) {
-            match client.stream().write(&frames[*cut..]) {
-                Ok(written) => *cut = (*cut + written) % frame.len(),
-                // It has to wait, or was closed since it reads too slowly. The others go on.
-                Err(_) => {}
+            // One that has to wait, or was closed since it read too slowly, does not keep the others.
+            if let Ok(written) = client.stream().write(&frames[*cut..]) {
+                *cut = (*cut + written) % frame.len();
             }
             while client.stream().read(&mut sink).is_ok_and(|read| read > 0) {}
         }
@@ -84,7 +83,7 @@ fn answer_much(link: &mut Link, first: u64, patience: Duration) {
     while Instant::now() < deadline {
         let tick = link.next_tick().expect("the relay closed the link").number;
         link.push(tick, vec![to_all.clone(); 50]);
-        let replies = if tick % 8 == 0 { many.clone() } else { Vec::new() };
+        let replies = if tick.is_multiple_of(8) { many.clone() } else { Vec::new() };
         link.send(from_logic::Message::Done(Done { tick, replies, ..Done::default() }));
     }
 }
