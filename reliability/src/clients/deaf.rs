@@ -23,6 +23,8 @@ const GONE_WITHIN: Duration = Duration::from_secs(11);
 /// When what they said is through, and what they do not read is left.
 const STUCK: Range<Duration> = Duration::from_secs(3)..Duration::from_secs(9);
 const EACH_AT_MOST: u64 = 128 * 1024;
+/// What the newest ticks take in memory, and their answers, whoever reads.
+const TICKS: u64 = 16 << 20;
 
 /// One in five sends packets and never reads the echoes. They cost little, and go in time.
 pub(super) fn non_readers(scale: &Scale<'_>, figures: &mut Figures) {
@@ -50,9 +52,11 @@ pub(super) fn non_readers(scale: &Scale<'_>, figures: &mut Figures) {
         (relay.metric(SLOW_READER) - closed >= deaf as f64).then(|| began.elapsed())
     });
     let gone = gone.expect("they stay");
-    let (each, kernel) = ((peak - memory) / deaf as u64, (kernel_peak - kernel) / deaf as u64);
+    let grown = (peak - memory).saturating_sub(TICKS);
+    let (each, kernel) = (grown / deaf as u64, (kernel_peak - kernel) / deaf as u64);
     figures.add("non-readers", deaf);
-    figures.add("non-readers: the relay's memory for each, KiB", each / 1024);
+    figures.add("non-readers: the relay grew by MiB in all", (peak - memory) >> 20);
+    figures.add("non-readers: its memory for each, KiB, without 16 MiB for ticks", each / 1024);
     figures.add("non-readers: the kernel's, both sides, for each, KiB", kernel / 1024);
     figures.add("non-readers: the last is gone after s", format!("{:.1}", gone.as_secs_f64()));
     assert!(each <= EACH_AT_MOST, "{each} bytes each");
