@@ -27,7 +27,12 @@ const LINEAGES: [&str; 2] = ["ours", "theirs"];
 /// The relay and the model agree on what is sent, which answers count, who reads what, and whether
 /// the link holds; what was answered never becomes less.
 pub fn hold(bytes: &[u8]) {
-    let Ok(script) = Script::arbitrary_take_rest(Unstructured::new(bytes)) else { return };
+    if let Ok(script) = Script::arbitrary_take_rest(Unstructured::new(bytes)) {
+        hold_script(script);
+    }
+}
+
+fn hold_script(script: Script) {
     let before = u64::from(script.before);
     let model = Model::new(before, u64::from(script.answered).min(before));
     let events = script.events.into_iter().take(EVENTS);
@@ -185,4 +190,67 @@ fn reply((addressee, payload): (Addressee, u8)) -> Reply {
 /// One of the sessions that there are, or were, or never will be.
 fn session(number: u8) -> u64 {
     u64::from(number % 5)
+}
+
+/// What a fuzzer must not be needed for.
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn play(events: Vec<Event>) {
+        hold_script(Script { before: 0, answered: 0, events });
+    }
+
+    fn done(tick: u64) -> Event {
+        Event::Done(Which::Any(tick), Said::to_all())
+    }
+
+    fn linked(place: Where) -> [Event; 2] {
+        [Event::Connect, Event::Welcome(place)]
+    }
+
+    /// Three ticks, all answered, and what comes then.
+    fn after_three(events: impl IntoIterator<Item = Event>) {
+        let [connect, welcome] = linked(Where::Stateless);
+        let mut all = vec![Event::Seal(3), connect, welcome, done(1), done(2), done(3)];
+        all.extend(events);
+        play(all);
+    }
+
+    #[test]
+    fn ticks_go_on_behind_the_last_one_that_logic_applied() {
+        for applied in 0..=3 {
+            after_three(linked(Where::Applied(Which::Any(applied), true)));
+        }
+        after_three(linked(Where::Stateless).into_iter().chain([Event::Seal(2), done(4)]));
+    }
+
+    #[test]
+    fn nobody_hears_anything_twice_from_a_logic_server_that_is_rebuilt() {
+        let push = || Event::Push(Which::Any(2), Said::to_all());
+        let again = [push(), done(1), done(2), done(3), Event::Seal(1), done(4), push()];
+        after_three(linked(Where::Rebuild).into_iter().chain(again));
+    }
+
+    #[test]
+    fn an_answer_to_a_tick_that_was_answered_costs_the_link() {
+        after_three([done(3)]);
+    }
+
+    #[test]
+    fn an_answer_to_a_tick_that_was_never_sent_costs_the_link() {
+        after_three([done(4)]);
+    }
+
+    #[test]
+    fn no_more_than_so_many_ticks_are_unanswered() {
+        let [connect, welcome] = linked(Where::Stateless);
+        play(vec![connect, welcome, Event::Seal(79), Event::Seal(70), done(1), done(64)]);
+    }
+
+    #[test]
+    fn state_of_another_journal_or_of_the_future_is_refused() {
+        after_three(linked(Where::Applied(Which::Any(3), false)));
+        after_three(linked(Where::Applied(Which::Any(4), true)));
+    }
 }

@@ -1,5 +1,7 @@
 //! Every claim holds for all that fuzzers found interesting, or guilty, before.
 
+#![allow(clippy::unwrap_used, reason = "the panic is the report")]
+
 use std::fs;
 use std::path::Path;
 
