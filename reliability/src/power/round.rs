@@ -110,25 +110,34 @@ impl Round {
             drop(copy);
             copy = Disk::of(&picture, home, "copy");
         }
-        let (site, _listening) = self.site(&copy, &cut.seen);
-        let left = Recorded::as_far_as_it_reads(&copy.journal());
-        let lost = cut.seen.newest().saturating_sub(left.last());
+        let left = Recorded::as_far_as_it_reads(&copy.journal()).last();
+        let lost = cut.seen.newest().saturating_sub(left);
         if lost > 0 {
             tally.lossy += 1;
             tally.lost += lost;
-            self.loss_is_bounded(&cut, left.last());
-            is_found_out(Program::start(site.command()));
-            drop(_listening);
-            let anew = Witness::stateless();
-            let _listening = anew.listen(site.host().logic());
-            ends_in_order(starts(&site, &anew));
-            let recorded = Recorded::of(&copy.journal());
-            recorded.has_no_silent_holes();
-            recorded.has_no_ghosts();
+            self.loss_is_bounded(&cut, left);
+            self.loss_is_found_out(&copy, &cut.seen);
         } else {
+            let (site, _listening) = self.site(&copy, &cut.seen);
             ends_in_order(starts(&site, &cut.seen));
             Recorded::of(&copy.journal()).keeps_all_promises(&cut.seen);
         }
+    }
+
+    /// A logic server that saw what is lost is refused; one that knows of nothing is not.
+    fn loss_is_found_out(&self, copy: &Disk, seen: &Witness) {
+        let (site, listening) = self.site(copy, seen);
+        let mut relay = Program::start(site.command());
+        relay.says("are missing; restore the journal");
+        relay.kill();
+        drop((site, listening));
+
+        let anew = Witness::stateless();
+        let (site, _listening) = self.site(copy, &anew);
+        ends_in_order(starts(&site, &anew));
+        let recorded = Recorded::of(&copy.journal());
+        recorded.has_no_silent_holes();
+        recorded.has_no_ghosts();
     }
 
     fn site(&self, disk: &Disk, witness: &Witness) -> (Site, Listening) {
@@ -203,10 +212,4 @@ fn newest(journal: &Path) -> Option<(PathBuf, Vec<u8>)> {
 fn end_of(bytes: &[u8], part: &[u8]) -> Option<usize> {
     let at = bytes.windows(part.len()).rposition(|window| window == part)?;
     Some(at + part.len())
-}
-
-/// A relay whose journal has lost what logic saw says so, and forwards nothing.
-fn is_found_out(mut relay: Program) {
-    relay.says("are missing; restore the journal");
-    relay.kill();
 }
