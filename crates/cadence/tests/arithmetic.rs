@@ -140,3 +140,17 @@ fn absurd_settings_neither_panic_nor_stand_still() {
         assert_eq!(Pacer::new(strategy).next(ms(5), ms(5)).due, Duration::MAX);
     }
 }
+
+#[test]
+fn each_strategy_goes_by_its_word_in_configuration_and_metrics() {
+    let (sleep, budget) = (ms(1), ms(1));
+    for (strategy, word, in_force) in [
+        (Strategy::Fixed { sleep }, "fixed", "fixed"),
+        (Strategy::Adaptive { sleep, budget }, "adaptive", "adaptive"),
+        (Strategy::Combined { sleep, budget, overruns: 1, calm: 1 }, "combined", "adaptive"),
+        (Strategy::Deadline { period: sleep, overrun: Overrun::Skip }, "deadline", "deadline"),
+    ] {
+        assert_eq!(strategy.name(), word);
+        assert_eq!(Pacer::new(strategy).next(ms(0), ms(0)).in_force.name(), in_force);
+    }
+}
