@@ -5,9 +5,9 @@
 //! - [`relay`]: a `pulsegate` that runs, and what can be seen of it; [`history`]: its journal's words
 //! - [`logic`]: a `logic-server` that runs; [`fake_logic`]: one played by the test
 //! - [`client`]: one client, byte by byte; [`bots`]: many
+//! - [`tools`]: programs that are not ours
 //! - [`witness`]: a logic server that keeps what it saw; [`recorded`]: the journal held against it;
 //!   [`crowd`]: clients that play on; [`site`]: a place for relays that come and go
-//! - [`tools`]: programs that are not ours
 //! - [`wait`]: waiting for conditions, and for other heavy tests
 //!
 //! Nothing in here sleeps for luck. Everything that waits has a deadline and says what it missed.

@@ -210,7 +210,10 @@ pub(crate) fn lost_from(dir: &Directory, known: &[Known], last: u64) -> Result<O
         let kept = Some(newest.head.previous);
         let scanned = scan(&open_file(&path)?, segment.head.segment, Before::Unread, kept)
             .map_err(Error::io("read", &path))?;
-        if matches!(scanned.ending, Ending::Bad { .. } | Ending::Misplaced { .. }) {
+        if matches!(
+            scanned.ending,
+            Ending::Bad { .. } | Ending::Cut { .. } | Ending::Misplaced { .. }
+        ) {
             return Ok(None);
         }
         let last = scanned.standing.last_tick;

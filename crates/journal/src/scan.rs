@@ -51,6 +51,8 @@ pub(crate) enum Ending {
     Disowned,
     /// With a record that is as it was written, and out of its place.
     Misplaced { offset: u64, what: Bad },
+    /// Behind a whole record, in a compressed segment: these are only written whole.
+    Cut { offset: u64 },
     /// With bytes that are no record.
     Bad { offset: u64, what: Bad },
 }
@@ -74,6 +76,9 @@ pub(crate) fn scan<S: Source>(
         let chunk = match walk.step() {
             Ok(Step::Chunk(chunk)) => chunk,
             Ok(Step::Sealed) => break Ending::Sealed,
+            Ok(Step::End) if scanned.known.as_ref().is_some_and(|known| known.compressed) => {
+                break Ending::Cut { offset: source.length()? };
+            }
             Ok(Step::End) => break Ending::Open,
             Err(Fault::Io(error)) => return Err(error),
             Err(Fault::Bad { .. }) if scanned.is_kept_whole(kept) => break Ending::Disowned,
@@ -190,6 +195,9 @@ pub(crate) fn judge<S: Source>(
         }
         Ending::Sealed | Ending::Open | Ending::Disowned => Ok(None),
         Ending::Misplaced { offset, what } => wrong(*offset, next_tick, what),
+        Ending::Cut { offset } => {
+            wrong(*offset, next_tick, &"a compressed segment that has lost its end".into())
+        }
         Ending::Bad { offset, what } => {
             let later = later_chunk(source, *offset, after)?.and_then(|chunk| chunk.first_tick());
             wrong(*offset, later.or(next_tick), what)

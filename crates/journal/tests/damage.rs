@@ -204,6 +204,17 @@ fn every_flipped_bit_of_a_compressed_segment_is_found() {
 }
 
 #[test]
+fn every_cut_of_a_compressed_segment_is_found() {
+    let journal = compressed();
+    let good = journal.bytes(1);
+    for length in 0..good.len() {
+        journal.put(1, &good[..length]);
+        let verified = verify(&journal.options.dir);
+        assert!(matches!(verified, Err(Error::Damaged(_))), "{length} bytes: {verified:?}");
+    }
+}
+
+#[test]
 fn every_flipped_bit_in_the_end_of_a_segment_before_the_last_is_found() {
     let mut journal = Journal::new();
     journal.options.segment_size = 50_000;
