@@ -110,7 +110,8 @@ impl Recorder {
     ) -> Result<(), Error> {
         let number = sealed.number;
         if let Some(timing) = timing {
-            self.write(|writer| writer.timing(&record(timing), now))?;
+            let written = self.write(|writer| writer.timing(&record(timing), now));
+            self.survive(written)?;
         }
         // A batch that cannot be written is gone, but who came and went in it is told later.
         let presence =
@@ -166,7 +167,12 @@ impl Recorder {
     fn write(&mut self, write: impl FnOnce(&mut Writer) -> Result<(), Error>) -> Result<(), Error> {
         match &mut self.store {
             // What comes between a failure and the tick that ends the gap is part of the gap.
-            Store::Journal(writer) if writer.failure().is_none() => write(writer),
+            Store::Journal(writer) if writer.failure().is_none() => {
+                self.disk.begin(self.clock.now());
+                let written = write(writer);
+                self.disk.end(self.clock.now());
+                written
+            }
             _ => Ok(()),
         }
     }
@@ -189,12 +195,14 @@ impl Recorder {
     /// Makes a failure one that stops the process, or a gap.
     fn survive(&mut self, result: Result<(), Error>) -> Result<(), Error> {
         let Err(failure) = result else { return Ok(()) };
-        self.metrics.journal_failed.set(1);
+        let first = self.metrics.journal_failed.set(1) == 0;
         if self.on_error == OnError::Stop {
             return Err(failure);
         }
-        if self.gap.is_none() {
+        if first {
             error!(error = %failure, "journal failed; ticks are lost until it can be written again");
+        }
+        if self.gap.is_none() {
             self.gap = Some(Gap::new(self.backlog.newest() + 1, failure.to_string()));
         }
         Ok(())

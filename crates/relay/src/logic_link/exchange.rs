@@ -3,6 +3,7 @@
 //! Sending and receiving do not wait for each other, but for one thing: no more than
 //! [`IN_FLIGHT`] ticks are unanswered at any time.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use pulsegate_protocol::link;
@@ -45,6 +46,7 @@ pub async fn run(
         source,
         replies,
         next: met.next,
+        in_flight: VecDeque::new(),
         owed,
         sent: &sent,
         answered: answered.subscribe(),
@@ -63,9 +65,11 @@ pub async fn run(
         result = sending.run(met.restore, stop) => result,
         result = receiving.run() => result,
     };
-    let (answered, sent) = (*answered.borrow(), *sent.borrow());
-    if result.is_err() && sent > answered {
-        source.suspects().died_of(answered + 1);
+    let answered = *answered.borrow();
+    let unanswered = sending.in_flight.into_iter().find(|tick| *tick > answered);
+    if let Some(tick) = unanswered.filter(|_| result.as_ref().is_err_and(LinkError::may_be_a_death))
+    {
+        source.suspects().died_of(tick);
     }
     result
 }
@@ -75,6 +79,8 @@ struct Sending<'a> {
     source: &'a mut Source,
     replies: &'a Replies,
     next: u64,
+    /// What was sent and, when it was last looked at, not answered.
+    in_flight: VecDeque<u64>,
     owed: mpsc::Receiver<Pong>,
     sent: &'a watch::Sender<u64>,
     answered: watch::Receiver<u64>,
@@ -100,6 +106,9 @@ impl Sending<'_> {
     async fn step(&mut self, stop: &CancellationToken) -> Result<(), LinkError> {
         let answered = *self.answered.borrow_and_update();
         self.source.suspects().answered(answered);
+        while self.in_flight.front().is_some_and(|tick| *tick <= answered) {
+            self.in_flight.pop_front();
+        }
         let may_send = self.next <= answered + IN_FLIGHT;
         tokio::select! {
             tick = self.source.tick(self.next), if may_send => {
@@ -107,6 +116,7 @@ impl Sending<'_> {
                 self.next = tick.number + 1;
                 // Said first: the answer may be here before this task runs again.
                 self.sent.send_replace(tick.number);
+                self.in_flight.push_back(tick.number);
                 self.out.send_tick(&tick).await?;
                 self.ping = Instant::now() + PING;
             }

@@ -107,6 +107,11 @@ impl LinkError {
         }
     }
 
+    /// Whether a logic server that dies of a tick ends its link like this.
+    const fn may_be_a_death(&self) -> bool {
+        matches!(self, Self::Io(_) | Self::Closed | Self::Silent(_) | Self::Goodbye { .. })
+    }
+
     /// Whether nobody is there.
     const fn is_absence(&self) -> bool {
         matches!(self, Self::Connect { .. })
@@ -212,7 +217,8 @@ impl LogicLink {
     fn connected(&self, name: &str) {
         info!(logic = name, address = %self.address, "logic server connected");
         let connected = Status { connected: Some(name.to_owned()), ..Status::default() };
-        if mem::replace(&mut *self.status(), connected).clients_know {
+        let before = mem::replace(&mut *self.status(), connected);
+        if before.clients_know {
             self.front.tell_everybody(LOGIC_BACK);
         }
         self.front.logic_is_lost.store(false, Ordering::Relaxed);
@@ -230,9 +236,6 @@ impl LogicLink {
         if had_one {
             self.front.metrics.link_lost(error.name());
             status.clients_know = self.front.config.load().client.outage_notices;
-            if status.clients_know {
-                self.front.tell_everybody(LOGIC_AWAY);
-            }
         }
         let text = error.to_string();
         // A server that stays away is one line, not one for each attempt.
@@ -240,6 +243,11 @@ impl LogicLink {
             warn!(address = %self.address, error = %text, "logic server is away; ticks wait in the journal");
         }
         status.trouble = Some(text);
+        let tell = had_one && status.clients_know;
+        drop(status);
+        if tell {
+            self.front.tell_everybody(LOGIC_AWAY);
+        }
         had_one
     }
 

@@ -1,4 +1,4 @@
-//! Whether the journal's thread waits for the disk, as others see it.
+//! Whether a write of the journal's thread waits for the disk, as others see it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;

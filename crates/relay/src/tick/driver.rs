@@ -296,7 +296,9 @@ impl Driver {
                 Err(NoPlace::Full) => {
                     self.beat.turn();
                     self.metrics.journal_waits.inc();
-                    let wake = self.clock.now() + QUEUE_FULL;
+                    let now = self.clock.now();
+                    self.disk.complain(now);
+                    let wake = now + QUEUE_FULL;
                     self.clock.sleep_until(wake);
                     self.notice_stall(wake);
                 }
