@@ -4,18 +4,13 @@
 //! file system had handed to the disk by then, in the order in which it does; what it still held
 //! in memory is not in it. That is the picture that a power cut leaves of a disk that has no
 //! cache of its own, or keeps its promises about it. A disk that writes unsynced sectors in any
-//! order is played besides: behind the newest tick that logic saw, some sectors of the newest
-//! segment are there and others are not.
+//! order is played besides: some of the sectors of the newest segment that nobody had synced are
+//! there, and others are not.
 //!
 //! The copy is mounted, and a relay starts on it without help; some of those starts are cut as
 //! well. With `sync = "tick"`, what logic saw before the cut is there. With `interval` and `os`,
 //! some of the newest may be gone, no more than they say, and a logic server that saw them is
 //! refused, by a line that names them. Nothing is taken for damage.
-//!
-//! Not played, for ext4 does not do it: that with `interval` or `os` a later record reaches the
-//! disk and an earlier one does not. ext4 lets a file grow only when what is before its new end
-//! is written. Elsewhere such a hole is refused as damage, and not passed over: nothing in the
-//! journal says up to where it was synced, so the hole could be damage as well.
 //!
 //! Everything is mounted in a namespace of this process and its children: it goes when they do.
 //!
@@ -64,8 +59,8 @@ pub(crate) fn attack(arguments: Arguments, attack: &Attack) -> Figures {
     while total.cuts < count {
         let round = Round::by(&mut dice);
         let cuts = CUTS_A_ROUND.min(count - total.cuts);
+        println!("{:5} cuts before {round:?}", total.cuts);
         total.add(&round_at(home.path(), &round, cuts, &mut dice));
-        println!("{:5} cuts, {round:?}", total.cuts);
     }
     total.tell(&mut figures);
     figures

@@ -165,13 +165,20 @@ impl Reader {
             Ok(Step::Chunk(chunk)) => self.take(chunk, at),
             Ok(Step::Sealed | Step::End) if ended => self.enter_successor(),
             Ok(Step::Sealed | Step::End) => Ok(false),
-            Err(fault) => match self.place.explain(fault) {
+            Err(fault) => match self.explain(fault)? {
                 Fate::Unfinished => Ok(false),
                 Fate::Disowned => self.enter_successor(),
                 Fate::Whole => Ok(true),
                 Fate::Damage(fault) => Err(self.fault(segment, self.place.last_tick(), fault)),
             },
         }
+    }
+
+    fn explain(&mut self, fault: Fault) -> Result<Fate, Error> {
+        let written = self.watermark.as_ref().map_or(0, Watermark::tick);
+        // If the writer went on in a next segment, that one is there by now.
+        self.find_successor()?;
+        Ok(self.place.explain(fault, written))
     }
 
     fn take(&mut self, chunk: Chunk, at: u64) -> Result<bool, Error> {

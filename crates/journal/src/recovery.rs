@@ -1,6 +1,6 @@
 //! What the last life left, and the repair of its torn end.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::PathBuf;
 
@@ -44,6 +44,8 @@ pub struct Repair {
     pub file: PathBuf,
     /// How many bytes were cut off.
     pub bytes_cut: u64,
+    /// Where the segment is kept as it was, if whole records were among what was cut off.
+    pub kept_as: Option<PathBuf>,
     /// The last tick that is whole.
     pub after_tick: u64,
 }
@@ -247,7 +249,11 @@ impl TornEnd {
     }
 
     fn repair(&self, dir: &Directory) -> Result<Repair, Error> {
-        let (path, Torn { offset, bytes }) = (dir.segment(self.segment), self.torn);
+        let (path, Torn { offset, bytes, later }) = (dir.segment(self.segment), self.torn);
+        let kept_as = later.then(|| path.with_extension("mcap.torn"));
+        if let Some(copy) = &kept_as {
+            fs::copy(&path, copy).map_err(Error::io("copy a torn segment to", copy))?;
+        }
         if self.headless {
             remove_headless(dir, self.segment)?;
         } else {
@@ -261,9 +267,10 @@ impl TornEnd {
             file = %path.display(),
             bytes,
             after_tick = self.after_tick,
+            kept_as = kept_as.as_ref().map(|copy| display(copy.display())),
             "the last life ended within a write; its torn end was cut off"
         );
-        Ok(Repair { file: path, bytes_cut: bytes, after_tick: self.after_tick })
+        Ok(Repair { file: path, bytes_cut: bytes, kept_as, after_tick: self.after_tick })
     }
 }
 

@@ -146,6 +146,8 @@ impl Scanned {
 pub(crate) struct Torn {
     pub(crate) offset: u64,
     pub(crate) bytes: u64,
+    /// Whether whole records lie behind that place.
+    pub(crate) later: bool,
 }
 
 /// What is wrong with a segment.
@@ -156,8 +158,11 @@ pub(crate) struct Wrong {
     pub(crate) what: Bad,
 }
 
-/// Judges the end of a journal's last segment: a torn end is what a crash leaves, and nothing
-/// that was written later lies behind it. Without a whole head all of the file is torn.
+/// Judges the end of a journal's last segment: a torn end is what a crash leaves. Without a whole
+/// head all of the file is torn.
+///
+/// Where each write was synced before the next one, nothing whole lies behind a torn end: what
+/// lacks there was damaged. Otherwise a power cut may leave later records and take earlier ones.
 ///
 /// A segment is finished when all of its records are synced. So one whose last bytes are there
 /// has lost records only to damage; but what follows its records may be torn.
@@ -170,13 +175,14 @@ pub(crate) fn judge_last<S: Source>(
         (Ending::Open, None) => 0,
         _ => return judge(source, scanned, None),
     };
-    let last = scanned.standing.last_tick;
     let had_more = end_of_records(source)?.is_some_and(|end| end > offset);
-    if had_more || later_chunk(source, offset, last)?.is_some() {
+    let later = later_chunk(source, offset, scanned.standing.last_tick)?.is_some();
+    let unordered = scanned.known.as_ref().is_some_and(|known| known.head.unordered);
+    if had_more || (later && !unordered) {
         return judge(source, scanned, None);
     }
     let offset = if scanned.known.is_some() { offset } else { 0 };
-    Ok(Ok(Some(Torn { offset, bytes: source.length()?.saturating_sub(offset) })))
+    Ok(Ok(Some(Torn { offset, bytes: source.length()?.saturating_sub(offset), later })))
 }
 
 /// Judges the end of any other segment. `next_tick` is the first one of the next segment.

@@ -9,6 +9,7 @@ use pulsegate_protocol::tick::{self, Chained, Head, Peek};
 
 use crate::chunk::{Bad, Message};
 use crate::format::{FORMAT, Topic};
+use crate::options::Sync;
 
 /// The newest snapshot: logic's state after `tick`, in an answer within `segment`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,8 +59,8 @@ impl Standing {
         }
     }
 
-    /// The head of a segment that begins here.
-    pub(crate) fn head(&self, created_ns: u64) -> SegmentHead {
+    /// The head of a segment that begins here, and is synced like this.
+    pub(crate) fn head(&self, sync: Sync, created_ns: u64) -> SegmentHead {
         SegmentHead {
             format: FORMAT,
             lineage: self.lineage.clone(),
@@ -73,6 +74,7 @@ impl Standing {
             present: self.present.values().cloned().collect(),
             created_ns,
             skipped: self.skipped.clone(),
+            unordered: sync != Sync::Tick,
         }
     }
 

@@ -247,7 +247,7 @@ impl Writer {
     fn begin_segment(&mut self, now: Now) -> Result<(), Error> {
         let mut standing = self.standing.clone();
         standing.segment += 1;
-        let head = standing.head(now.wall_ns);
+        let head = standing.head(self.options.sync, now.wall_ns);
         self.live = Some(Live::create(&self.dir, &head, now.monotonic)?);
         self.standing = standing;
         (self.waiting_since, self.unsynced_since) = (None, None);

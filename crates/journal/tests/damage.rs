@@ -5,8 +5,9 @@ mod support;
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
+use std::time::Duration;
 
-use pulsegate_journal::{Error, Missing, Record, Writer, info, verify};
+use pulsegate_journal::{Error, Missing, Record, Sync, Writer, info, verify};
 use support::*;
 
 /// The last tick's record: everything that the last `append` added.
@@ -259,6 +260,34 @@ fn damage_in_the_middle_is_refused_and_named() {
         assert!(text.contains(part), "{text}");
     }
     assert_eq!(journal.bytes(1), bytes, "nothing was changed");
+}
+
+#[test]
+fn a_hole_that_a_power_cut_left_is_a_torn_end_where_the_system_syncs() {
+    for sync in [Sync::Os, Sync::Interval(Duration::from_secs(1))] {
+        let mut journal = Journal::new();
+        journal.options.sync = sync;
+        let (mut writer, _) = journal.open();
+        let mut ends = Vec::new();
+        for number in 1..=4 {
+            writer.append(tick(number), at(number)).unwrap();
+            ends.push(journal.bytes(1).len());
+        }
+        drop(writer);
+        let mut holed = journal.bytes(1);
+        holed[ends[1]..ends[2]].fill(0);
+        journal.put(1, &holed);
+
+        assert_eq!(journal.ticks(), [1, 2]);
+        let torn = (holed.len() - ends[1]) as u64;
+        assert_eq!(verify(&journal.options.dir).unwrap().torn_bytes, torn);
+        let (_writer, recovered) = journal.open();
+        assert_eq!(recovered.last_tick, 2);
+        let repaired = recovered.repaired.unwrap();
+        assert_eq!(repaired.bytes_cut, torn);
+        assert_eq!(fs::read(repaired.kept_as.unwrap()).unwrap(), holed);
+        assert_eq!(journal.ticks(), [1, 2]);
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod support;
 
 use std::fs;
 
-use pulsegate_journal::{Error, Options, Reader, Record, Writer, info, verify};
+use pulsegate_journal::{Error, Options, Reader, Record, Sync, Writer, info, verify};
 use support::*;
 
 /// Ten ticks and their answers, in segments of about two.
@@ -203,4 +203,20 @@ fn where_there_is_no_journal_the_error_says_so() {
     fs::write(&file, "").unwrap();
     let error = Writer::open(Options::new(&file), at(0)).unwrap_err().to_string();
     assert!(error.starts_with("cannot create"), "{error}");
+}
+
+#[test]
+fn a_reader_beside_the_writer_does_not_wait_for_what_was_damaged() {
+    let mut journal = Journal::new();
+    journal.options.sync = Sync::Os;
+    let (mut writer, _) = journal.open();
+    let mut reader = Reader::follow(&journal.options.dir, writer.watermark()).unwrap();
+    writer.append(tick(1), at(1)).unwrap();
+    assert_eq!(numbers(&rest(&mut reader)), [1]);
+    let whole = journal.bytes(1).len();
+    writer.append(tick(2), at(2)).unwrap();
+    let mut bytes = journal.bytes(1);
+    bytes[whole + 80] ^= 1;
+    journal.put(1, &bytes);
+    assert!(matches!(reader.read(), Err(Error::Damaged(_))));
 }

@@ -20,6 +20,9 @@ const SLACK: Duration = Duration::from_millis(500);
 /// is older than thirty.
 const SYSTEM: Duration = Duration::from_secs(40);
 
+/// The kind of the record that says that a segment has ended.
+const DATA_END: u8 = 0x0F;
+
 /// What differs from round to round.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Round {
@@ -101,7 +104,7 @@ impl Round {
 
     fn power_returns(&self, cut: Cut, home: &Path, dice: &mut fastrand::Rng, tally: &mut Tally) {
         let mut copy = Disk::of(&cut.picture, home, "copy");
-        if self.sync == "tick" && dice.bool() && cut.tear(&copy, dice) {
+        if dice.bool() && cut.tear(self.sync, &copy, dice) {
             tally.torn += 1;
         }
         if dice.u8(..3) == 0 {
@@ -178,20 +181,24 @@ impl Cut {
         cut
     }
 
-    /// Lets the copy have some of the sectors that were written behind the newest tick that logic
-    /// saw, and zeros for others, as a disk may that writes in any order. False if there are none.
-    fn tear(&self, copy: &Disk, dice: &mut fastrand::Rng) -> bool {
+    /// Lets the copy have some of the sectors that nobody had synced, and zeros for others, as a
+    /// disk may that writes in any order. False if there are none.
+    fn tear(&self, sync: &str, copy: &Disk, dice: &mut fastrand::Rng) -> bool {
         let Some((name, mut bytes)) = self.newest.clone() else { return false };
         let path = copy.journal().join(name);
-        let last = self.seen.tell(|testimony| testimony.ticks.values().next_back().cloned());
-        let Some(synced) = last.and_then(|sight| end_of(&bytes, &sight.bytes)) else {
+        // Before a segment is ended, all that it holds is synced.
+        let ended = writes(&bytes).last().filter(|(_, kind)| *kind == DATA_END);
+        let unsynced = match sync {
+            _ if ended.is_some() => ended.map(|(from, _)| from),
+            "tick" => self.unsynced_write(&bytes),
+            "os" => writes(&bytes).nth(1).map(|(from, _)| from),
+            _ => None,
+        };
+        let Some(from) = unsynced.filter(|from| *from < bytes.len() && path.exists()) else {
             return false;
         };
-        if synced == bytes.len() || !path.exists() {
-            return false;
-        }
-        for sector in synced / 512..bytes.len().div_ceil(512) {
-            let (from, to) = ((sector * 512).max(synced), (sector * 512 + 512).min(bytes.len()));
+        for sector in from / 512..bytes.len().div_ceil(512) {
+            let (from, to) = ((sector * 512).max(from), (sector * 512 + 512).min(bytes.len()));
             if dice.bool() {
                 bytes[from..to].fill(0);
             }
@@ -199,6 +206,31 @@ impl Cut {
         fs::write(path, bytes).unwrap();
         true
     }
+
+    /// Where each write is synced before the next one: what lies behind the newest tick that logic
+    /// saw, if it is part of the last write.
+    fn unsynced_write(&self, segment: &[u8]) -> Option<usize> {
+        let newest = self.seen.tell(|seen| seen.ticks.values().next_back().cloned())?;
+        let at = segment.windows(newest.bytes.len()).rposition(|part| *part == newest.bytes)?;
+        let (last, _) = writes(segment).last()?;
+        Some(last.max(at + newest.bytes.len()))
+    }
+}
+
+/// Where the writes of a segment begin: a record of MCAP is a kind, a length of 8 bytes, and its
+/// content. Each chunk is one write, the first is the head, and the end of a finished segment is
+/// one, which begins with the record of kind [`DATA_END`].
+fn writes(segment: &[u8]) -> impl Iterator<Item = (usize, u8)> {
+    const MAGIC: usize = 8;
+    const CHUNK: u8 = 0x06;
+    let record = |at: usize| {
+        let (&kind, length) = segment.get(at..at + 9)?.split_first()?;
+        let length = u64::from_le_bytes(length.try_into().ok()?);
+        Some((at, kind, at + 9 + usize::try_from(length).ok()?))
+    };
+    std::iter::successors(record(MAGIC), move |(_, _, end)| record(*end))
+        .filter(|(_, kind, _)| [CHUNK, DATA_END].contains(kind))
+        .map(|(at, kind, _)| (at, kind))
 }
 
 /// The journal's newest segment: its name, and what is in it.
@@ -206,10 +238,4 @@ fn newest(journal: &Path) -> Option<(PathBuf, Vec<u8>)> {
     let files = fs::read_dir(journal).unwrap().map(|file| file.unwrap().path());
     let newest = files.filter(|file| file.extension().is_some_and(|end| end == "mcap")).max()?;
     Some((newest.file_name()?.into(), fs::read(&newest).unwrap()))
-}
-
-/// Where the last occurrence ends.
-fn end_of(bytes: &[u8], part: &[u8]) -> Option<usize> {
-    let at = bytes.windows(part.len()).rposition(|window| window == part)?;
-    Some(at + part.len())
 }

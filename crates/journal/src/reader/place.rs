@@ -128,10 +128,11 @@ impl Place {
         (successor.epoch == self.head.epoch).then_some(successor.previous)
     }
 
-    /// What a fault means. A record may become whole while it is looked at.
-    pub(super) fn explain(&mut self, fault: Fault) -> Fate {
+    /// What a fault means, where all ticks up to `written` are known to be written. A record may
+    /// become whole while it is looked at.
+    pub(super) fn explain(&mut self, fault: Fault, written: u64) -> Fate {
         let Fault::Bad { offset, .. } = fault else { return Fate::Damage(fault) };
-        match self.excuse(offset) {
+        match self.excuse(offset, written) {
             Ok(Some(fate)) => return fate,
             Ok(None) => {}
             Err(error) => return Fate::Damage(error.into()),
@@ -142,7 +143,7 @@ impl Place {
         if again.is_ok() { Fate::Whole } else { Fate::Damage(fault) }
     }
 
-    fn excuse(&self, offset: u64) -> io::Result<Option<Fate>> {
+    fn excuse(&self, offset: u64, written: u64) -> io::Result<Option<Fate>> {
         if end_of_records(self.walk.source())?.is_some_and(|end| end > offset) {
             return Ok(None);
         }
@@ -150,8 +151,10 @@ impl Place {
         if kept.is_some() && kept == self.last.map(|(_, checksum)| checksum) {
             return Ok(Some(Fate::Disowned));
         }
-        let last = self.successor.is_none()
-            && later_chunk(self.walk.source(), offset, self.last_tick())?.is_none();
-        Ok(last.then_some(Fate::Unfinished))
+        let last = self.last_tick();
+        let unfinished = self.successor.is_none()
+            && written <= last
+            && (self.head.unordered || later_chunk(self.walk.source(), offset, last)?.is_none());
+        Ok(unfinished.then_some(Fate::Unfinished))
     }
 }
