@@ -56,6 +56,24 @@ fn a_journal_that_cannot_be_written_is_refused_before_anybody_can_connect() {
 }
 
 #[test]
+fn a_journal_is_judged_by_the_rights_with_which_it_will_be_written() {
+    if !rustix::process::geteuid().is_root() {
+        // Past the test runner, which hides what a test that passes says.
+        let _ = writeln!(io::stderr(), "\nNOT TESTED: only root can lend its rights\n");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let settings = format!("journal.dir = '{}'", dir.path().display());
+    let relay = TestRelay::launch(&settings, |command| {
+        let mut lent = Command::new("setpriv");
+        lent.args(["--ruid", "65534", "--"]).arg(command.get_program()).args(command.get_args());
+        lent.current_dir(command.get_current_dir().unwrap());
+        *command = lent;
+    });
+    relay.wait_ready();
+}
+
+#[test]
 fn a_journal_in_memory_is_warned_of_at_the_start() {
     let dir = tempfile::tempdir_in("/dev/shm").unwrap();
     let settings = format!("journal.dir = '{}'", dir.path().join("journal").display());

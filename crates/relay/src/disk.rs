@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use rustix::fs::{Access, access, statfs};
+use rustix::fs::{Access, AtFlags, CWD, accessat, statfs};
 use rustix::io::Errno;
 
 /// Why what is written there may not last.
@@ -27,7 +27,8 @@ pub fn is_writable(dir: &Path) -> io::Result<()> {
     if !there.is_dir() {
         return Err(Errno::NOTDIR.into());
     }
-    Ok(access(there, Access::WRITE_OK | Access::EXEC_OK)?)
+    // By the rights with which files are opened, which may not be those of whoever started this.
+    Ok(accessat(CWD, there, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)?)
 }
 
 /// What is to be feared for a journal in this directory.
