@@ -24,6 +24,9 @@ use crate::config::{Log, LogFormat};
 /// How many lines may wait to be written.
 const LINES: usize = 4096;
 
+/// So many characters are shown of what another program says.
+const WORDS: usize = 200;
+
 static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 static FLOOD: OnceLock<Flood> = OnceLock::new();
 static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
@@ -88,6 +91,38 @@ pub fn dropped_lines() -> usize {
     DROPPED.get().map_or(0, ErrorCounter::dropped_lines)
 }
 
+/// What another program says, as a log can show it: in one line, without a terminal's commands, and
+/// not for ever.
+pub fn in_one_line(text: &str) -> String {
+    let mut line = String::new();
+    for (count, char) in text.chars().enumerate() {
+        if count == WORDS {
+            line.push('…');
+            break;
+        }
+        if char.is_control() {
+            line.extend(char.escape_debug());
+        } else {
+            line.push(char);
+        }
+    }
+    line
+}
+
 fn is_terminal() -> bool {
     io::IsTerminal::is_terminal(&io::stderr())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_say_is_shown_in_one_short_line() {
+        assert_eq!(in_one_line("it's \"over\", señor"), "it's \"over\", señor");
+        assert_eq!(in_one_line("a\r\nb\0\u{1b}[31m\u{9b}"), r"a\r\nb\0\u{1b}[31m\u{9b}");
+        let long = in_one_line(&"é".repeat(1000));
+        assert_eq!(long, format!("{}…", "é".repeat(WORDS)));
+        assert_eq!(in_one_line(&long[..2 * WORDS]), long[..2 * WORDS]);
+    }
 }

@@ -164,10 +164,7 @@ impl Receiving<'_> {
                     let _ = self.pongs.try_send(Pong { id: ping.id });
                 }
                 from_logic::Message::Pong(_) => {}
-                from_logic::Message::Goodbye(goodbye) => {
-                    let code = goodbye.code();
-                    return Err(LinkError::Goodbye { code, text: goodbye.text });
-                }
+                from_logic::Message::Goodbye(goodbye) => return Err(goodbye.into()),
                 from_logic::Message::Welcome(_) => {
                     return Err(LinkError::Protocol("a second Welcome".into()));
                 }

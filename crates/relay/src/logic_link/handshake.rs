@@ -14,6 +14,7 @@ use super::LinkError;
 use super::replies::Replies;
 use super::source::Source;
 use super::stream::{Incoming, Outgoing};
+use crate::log::in_one_line;
 
 /// Who this relay is to a logic server.
 #[derive(Debug, Clone)]
@@ -134,9 +135,7 @@ pub async fn greet(
     let (message, _) = incoming.next(patience).await?;
     let welcome = match message {
         from_logic::Message::Welcome(welcome) => welcome,
-        from_logic::Message::Goodbye(goodbye) => {
-            return Err(LinkError::Goodbye { code: goodbye.code(), text: goodbye.text });
-        }
+        from_logic::Message::Goodbye(goodbye) => return Err(goodbye.into()),
         _ => return Err(LinkError::Protocol("its first message is not Welcome".into())),
     };
     if welcome.protocol != link::VERSION {
@@ -163,7 +162,7 @@ pub async fn resume(
         }
         Resume::Applied(applied) => {
             if applied.lineage != identity.lineage {
-                let (theirs, ours) = (applied.lineage, identity.lineage.clone());
+                let (theirs, ours) = (in_one_line(&applied.lineage), identity.lineage.clone());
                 return Err(CannotResume::Lineage { theirs, ours }.into());
             }
             // What this life has recorded since may bear the numbers of what was lost.
@@ -186,5 +185,6 @@ pub async fn resume(
     if next < oldest {
         return Err(CannotResume::TooOld { needed: next, oldest }.into());
     }
-    Ok(Met { name: welcome.name, restore, next, answered: next - 1 - lost_answers })
+    let name = in_one_line(&welcome.name);
+    Ok(Met { name, restore, next, answered: next - 1 - lost_answers })
 }

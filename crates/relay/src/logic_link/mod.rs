@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::front::Front;
+use crate::log::in_one_line;
 use source::{Source, SourceError};
 use stream::{Incoming, LogicAddress, Outgoing};
 
@@ -115,6 +116,12 @@ impl LinkError {
     /// Whether nobody is there.
     const fn is_absence(&self) -> bool {
         matches!(self, Self::Connect { .. })
+    }
+}
+
+impl From<Goodbye> for LinkError {
+    fn from(goodbye: Goodbye) -> Self {
+        Self::Goodbye { code: goodbye.code(), text: in_one_line(&goodbye.text) }
     }
 }
 
