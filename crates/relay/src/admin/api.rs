@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Json, Path, State};
+use axum::extract::{DefaultBodyLimit, Json, Path, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
@@ -13,6 +13,7 @@ use pulsegate_protocol::Reason;
 use serde_json::{Map, Value, json};
 
 use super::View;
+use super::door::BODY;
 use super::guard::may_change;
 use super::list::list;
 use super::refusal::Refusal;
@@ -40,6 +41,7 @@ pub fn routes(view: Arc<View>) -> Router {
         .merge(changes)
         .fallback(nowhere)
         .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(BODY))
         .with_state(view)
 }
 
@@ -82,9 +84,10 @@ async fn status(State(view): Shared) -> Json<Value> {
 
 async fn sessions(State(view): Shared) -> Response {
     let now = view.front.clock.listened();
-    let mut clients = view.front.roster.all();
-    clients.sort_unstable_by_key(|client| client.id);
-    list(clients.into_iter().map(move |client| Session::new(&client, now)))
+    // By their ids: a list that is read slowly keeps nobody who has departed meanwhile.
+    let ids = view.front.roster.ids().into_iter();
+    let clients = ids.filter_map(move |id| view.front.roster.get(id));
+    list(clients.map(move |client| Session::new(&client, now)))
 }
 
 async fn departed(State(view): Shared) -> Response {
@@ -154,4 +157,43 @@ async fn nowhere() -> Refusal {
 
 async fn wrong_method() -> Refusal {
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take that method")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::body::to_bytes;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::client::Client;
+    use crate::client::figures::Figures;
+    use crate::client::outbox::Outbox;
+    use crate::relay::{Listeners, Relay};
+
+    /// A relay that does not run, and a client of it.
+    async fn view_and_client() -> (Arc<View>, Arc<Client>) {
+        let mut config = Config::default();
+        config.journal.dir = None;
+        let clients = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = clients.local_addr().unwrap();
+        let (connected, accepted) = tokio::join!(TcpStream::connect(address), clients.accept());
+        let ((socket, peer), _) = (accepted.unwrap(), connected.unwrap());
+        let (figures, outbox) = (Figures::new(Duration::ZERO), Outbox::new(socket.into_split().1));
+        let client = Arc::new(Client::new(1, peer, Duration::ZERO, figures, outbox));
+        let view = Relay::new(config, Listeners { clients, admin: None }).await.unwrap().view();
+        view.front.roster.begin(&client).unwrap();
+        (view, client)
+    }
+
+    #[tokio::test]
+    async fn a_list_that_nobody_reads_keeps_nobody_who_has_departed() {
+        let (view, client) = view_and_client().await;
+        let answer = sessions(State(Arc::clone(&view))).await;
+        view.front.end(&client, Reason::Operator, Value::Null);
+        view.front.intake.news();
+        assert_eq!(Arc::strong_count(&client), 1);
+        assert_eq!(to_bytes(answer.into_body(), 1024).await.unwrap(), "[]");
+    }
 }
