@@ -9,8 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pulsegate_protocol::proto::{Done, Pace};
+use pulsegate_protocol::proto::{
+    Done, Goodbye, Pace, Welcome, from_logic::Message, item::Item, welcome::Resume,
+};
 use pulsegate_tests::{FakeLogic, PATIENCE, TestClient, TestRelay, alone, eventually};
+use serde_json::json;
 
 #[test]
 fn of_those_who_say_nothing_the_longest_waiting_makes_room_for_the_next() {
@@ -31,6 +34,60 @@ fn of_those_who_say_nothing_the_longest_waiting_makes_room_for_the_next() {
         client.echo("still here");
     }
     assert_eq!(relay.metric("pulsegate_newcomers"), 0.0);
+}
+
+/// A relay that has just beaten, and does not for a minute.
+fn between_beats(settings: &str) -> TestRelay {
+    let relay = TestRelay::start(&format!(
+        "{settings}
+         tick.sleep = '60s'
+         limits.batch = '64KiB'
+         client.first_frame_within = '60s'
+         liveness.leave_after = '5m'
+         liveness.close_after = '10m'"
+    ));
+    eventually("the first beat", || relay.metric("pulsegate_ticks_total") == 1.0);
+    relay
+}
+
+/// Sends more than the batch takes.
+fn fill_batch(relay: &TestRelay, client: &mut TestClient) {
+    client.send_raw(&client.frame(&[7; 10_000]).repeat(8));
+    eventually("the batch is full", || relay.metric("pulsegate_batch_waits_total") == 1.0);
+}
+
+#[test]
+fn who_has_sent_a_frame_is_no_newcomer_though_it_waits_for_room_in_the_batch() {
+    let relay = between_beats("");
+    let (mut large, mut late) =
+        (TestClient::connect(relay.clients()), TestClient::connect(relay.clients()));
+    relay.wait_sessions(2);
+    fill_batch(&relay, &mut large);
+    late.send("hello");
+    eventually("its frame waits", || relay.metric("pulsegate_batch_waits_total") == 2.0);
+    assert_eq!(relay.metric("pulsegate_newcomers"), 0.0);
+}
+
+#[test]
+fn nobody_is_crowded_out_before_the_next_one_is_in() {
+    let relay = between_beats("limits.newcomers = 1");
+    let mut large = TestClient::connect(relay.clients());
+    large.send("");
+    eventually("it has spoken", || relay.metric("pulsegate_frames_in_total") == 1.0);
+    let mut silent = TestClient::connect(relay.clients());
+    relay.wait_sessions(2);
+    fill_batch(&relay, &mut large);
+
+    let _next = TestClient::connect(relay.clients());
+    assert_eq!(relay.post("/api/pace", &json!({"sleep": "10ms"}), &[]).0, 200);
+    assert_eq!(silent.read_close().reason, "crowded_out");
+    relay.whole_history(2);
+    let order = relay.journal_items().into_iter().filter_map(|(_, item)| match item {
+        Item::Open(open) => Some(("open", open.session)),
+        Item::Close(close) => Some(("close", close.session)),
+        _ => None,
+    });
+    assert_eq!(order.collect::<Vec<_>>(), [("open", 1), ("open", 2), ("open", 3), ("close", 2)]);
 }
 
 /// Connects again and again, and drips: the start of a frame that never ends.
@@ -73,7 +130,7 @@ fn slow_drips_keep_no_honest_client_out() {
 
 #[test]
 fn clients_that_are_closed_and_do_not_go_take_no_more_than_their_room() {
-    const SESSIONS: usize = 100;
+    const SESSIONS: usize = 300;
     const PARTING: usize = 256;
     let _alone = alone();
     let relay = TestRelay::start(&format!("limits.sessions = {SESSIONS}"));
@@ -88,11 +145,42 @@ fn clients_that_are_closed_and_do_not_go_take_no_more_than_their_room() {
         }
         most = most.max(relay.open_files() - files);
     }
+    let honest: Vec<_> = (0..SESSIONS).map(|_| TestClient::connect(relay.clients())).collect();
+    eventually("honest ones are in while others part", || {
+        most = most.max(relay.open_files() - files);
+        relay.metric("pulsegate_sessions") > 0.8 * SESSIONS as f64
+    });
     println!("{most} connections at the most, of {}", clients.len());
+    drop(honest);
     // Beside them are those who are turned away, and those let in at once with nobody told yet.
     assert!(most <= SESSIONS + PARTING + 64 + 128, "{most}");
     assert!(most > SESSIONS + 64, "the attack was too slow to show anything: {most}");
     eventually("all have parted", || relay.open_files() <= files + 2);
+}
+
+#[test]
+fn after_a_reload_to_fewer_sessions_those_who_part_get_all_that_is_theirs() {
+    const FRAMES: usize = 40;
+    let settings = |sessions| {
+        format!(
+            "limits.sessions = {sessions}
+             client.send_buffer = '4KiB'
+             client.first_frame_within = 'off'"
+        )
+    };
+    let mut relay = TestRelay::start(&settings(400));
+    let _others: Vec<_> = (0..300).map(|_| TestClient::connect(relay.clients())).collect();
+    relay.wait_sessions(300);
+    let mut slow = TestClient::connect_narrow(relay.clients(), 2048);
+    slow.send_raw(&slow.frame(&[7; 1000]).repeat(FRAMES));
+    let answered = || relay.session(301)["frames_out"] == FRAMES;
+    eventually("answers wait for it to read", answered);
+
+    relay.reconfigure(&settings(10));
+    relay.program().says("configuration reloaded");
+    assert_eq!(relay.post("/api/sessions/301/close", &json!(null), &[]).0, 200);
+    let close = slow.read_close();
+    assert_eq!((close.frames.len(), close.reason.as_str()), (FRAMES, "operator"));
 }
 
 /// A connection to the admin port that begins a request.
@@ -142,6 +230,19 @@ fn an_admin_request_without_an_end_is_not_read_to_its_end() {
 }
 
 #[test]
+fn an_admin_request_with_a_longer_body_than_any_is_refused() {
+    let relay = TestRelay::start("");
+    let body = format!("{{{}\"sleep\": \"20ms\"}}", " ".repeat(1024));
+    let head = "POST /api/pace HTTP/1.1\r\nhost: relay\r\nconnection: close\r\n\
+                content-type: application/json";
+    let request = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let mut answer = String::new();
+    ask(relay.host().admin(), request.as_bytes()).read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("limit"), "{answer:?}");
+    assert_eq!(relay.admin_json("/api/pace")["sleep"], "50ms");
+}
+
+#[test]
 fn a_client_far_above_its_allowance_waits_and_is_not_closed() {
     const FRAMES: usize = 100;
     let _alone = alone();
@@ -181,4 +282,28 @@ fn a_message_that_comes_again_and_again_does_not_fill_the_log() {
         relay.metric("pulsegate_log_lines_left_out") > 100.0
     });
     assert_eq!(relay.log().matches("a pace that cannot be kept").count(), 10);
+}
+
+#[test]
+fn what_logic_says_of_itself_is_a_short_line_of_the_log() {
+    let mut relay = TestRelay::before_logic("");
+    let logic = FakeLogic::listen(relay.logic());
+    let words = format!("\u{1b}[2J\r\nFORGED\n{}", "long ".repeat(100_000));
+    let welcome = Welcome {
+        protocol: 1,
+        name: words.clone(),
+        resume: Some(Resume::Stateless(Default::default())),
+        ..Welcome::default()
+    };
+    let mut link = logic.accept();
+    link.send(Message::Welcome(welcome));
+    relay.program().says("logic server connected");
+    link.send(Message::Goodbye(Goodbye { text: words, ..Goodbye::default() }));
+    relay.program().says("logic server is away");
+
+    let log = relay.log();
+    let longest = log.lines().map(str::len).max().unwrap();
+    assert!(longest < 1000, "{longest}");
+    assert!(!log.lines().any(|line| line.starts_with("FORGED")) && !log.contains("\u{1b}[2J"));
+    assert!(relay.admin_json("/api/status")["logic"]["trouble"].as_str().unwrap().len() < 1000);
 }

@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use pulsegate_protocol::heartbeat::Recognition;
 use pulsegate_protocol::{Framing, Reason};
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::admin::metrics::Metrics;
@@ -21,8 +21,8 @@ use crate::tick::beat::Beat;
 use crate::tick::clock::Clock;
 use crate::tick::intake::Intake;
 
-/// How many connections there may be beside the sessions that are open: of clients that are told
-/// why they are closed. Above it they are told as far as the socket takes it at once.
+/// How many connections there may be beside `limits.sessions`: of clients that are told why they
+/// are closed. Above it, whoever has taken longest makes room for the next that is let in.
 pub const PARTING: usize = 256;
 
 /// The side of the relay that clients see.
@@ -52,6 +52,8 @@ pub struct Front {
     pub last_session: AtomicU64,
     /// A task for each connection.
     pub connections: TaskTracker,
+    /// Wakes the task that has parted longest, to be cut off.
+    pub room_needed: Notify,
 }
 
 impl Front {
@@ -86,9 +88,12 @@ impl Front {
         limit.and_then(|limit| self.roster.newcomer_too_many(limit))
     }
 
-    /// Whether so many connections are open that those that part cannot be waited for.
-    pub fn is_crowded(&self) -> bool {
-        self.connections.len() > self.config.load().limits.sessions + PARTING
+    /// Has the client that has taken longest to part cut off, if there is a connection too many now
+    /// that one more was let in. While nobody is let in, everybody is waited for.
+    pub fn make_room_among_the_parting(&self) {
+        if self.connections.len() > self.config.load().limits.sessions + PARTING {
+            self.room_needed.notify_one();
+        }
     }
 
     /// Ends a session, unless it has ended.

@@ -20,7 +20,7 @@ use pulsegate_logic::samples::{self, Sample};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -165,6 +165,7 @@ impl Relay {
             logic_is_lost: false.into(),
             last_session: AtomicU64::new((recovered.epoch - 1) * IDS_PER_EPOCH),
             connections: TaskTracker::new(),
+            room_needed: Notify::new(),
         });
         let status = Arc::new(Mutex::new(Status::default()));
         let suspects = Arc::new(Suspects::new(recovered.skipped));

@@ -80,10 +80,6 @@ pub async fn serve(front: Arc<Front>, client: Arc<Client>, reader: OwnedReadHalf
     }
     let reader = connection.into_reader();
     let (reason, details) = client.parting().unwrap_or((Reason::Internal, &Value::Null));
-    if front.is_crowded() {
-        parting::part_at_once(&front, &client, reason, details);
-        return;
-    }
     // Boxed, so that those who stay need no room for it.
     Box::pin(parting::part(&front, &client, reader, reason, details)).await;
 }
@@ -96,7 +92,7 @@ struct Connection<'a> {
     partial: Vec<u8>,
     /// Since when, in listened time, the frame at its start is unfinished.
     partial_since: Option<Duration>,
-    /// Whether a whole frame ever came.
+    /// Whether a whole frame ever came, though it may wait for room in the batch.
     spoke: bool,
     allowance: Allowance,
     /// When it may be read from again, in the relay's time: that never goes back.
@@ -251,13 +247,11 @@ impl<'a> Connection<'a> {
 
     /// In listened time.
     fn deadlines(&self, waits_since: Option<Duration>) -> [Option<(Duration, Reason)>; 3] {
-        let speaks = self.spoke || self.space.is_some();
-        if speaks && self.partial_since.is_none() && waits_since.is_none() {
+        if self.spoke && self.partial_since.is_none() && waits_since.is_none() {
             return [None; 3];
         }
         let config = &self.front.config.load().client;
-        // A frame that waits for room in the batch has come, though nobody has taken it yet.
-        let first = config.first_frame_within.filter(|_| !speaks);
+        let first = config.first_frame_within.filter(|_| !self.spoke);
         let first =
             first.map(|within| (self.client.figures.began() + within, Reason::NoFirstFrame));
         let frame = self.partial_since.map(|at| (at + config.frame_within, Reason::FrameLate));

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,7 +86,10 @@ impl Door {
             self.turn_away(stream, reason);
             return;
         }
-        self.crowd_out_a_newcomer().await;
+        // It may have waited since before this process, or the configuration in force, began.
+        if let Err(error) = configure(&stream, &self.config.client) {
+            debug!(%error, %peer, "a client keeps the socket options that it came with");
+        }
         let front = &self.front;
         let (reader, writer) = stream.into_split();
         let client = Arc::new(Client::new(
@@ -100,9 +104,11 @@ impl Door {
         }
         debug!(session = client.id, %peer, "session opened");
         front.connections.spawn(connection::serve(Arc::clone(front), client, reader));
+        front.make_room_among_the_parting();
+        self.crowd_out_a_newcomer().await;
     }
 
-    /// Makes room for one more of whom no frame has come.
+    /// Sends a newcomer away if there is one too many, now that the new one is in.
     ///
     /// The oldest goes, and not the one at the door: those who mean no harm send their first frame
     /// at once, while those who fill the place stay as long as they may. Were the new one turned
@@ -171,9 +177,10 @@ fn retry_after() -> Value {
     json!({ "retry_after_ms": 1000 + u64::from(byte[0]) * 8 })
 }
 
-/// Sets what all accepted sockets inherit from the listening one.
-pub fn configure(listener: &TcpListener, client: &config::Client) -> io::Result<()> {
-    let socket = SockRef::from(listener);
+/// Sets the options of a client's socket, or of the listening one, from which those inherit them
+/// that come from then on.
+pub fn configure(socket: &impl AsFd, client: &config::Client) -> io::Result<()> {
+    let socket = SockRef::from(socket);
     socket.set_tcp_nodelay(true)?;
     socket.set_send_buffer_size(client.send_buffer)?;
     socket.set_recv_buffer_size(client.receive_buffer)?;

@@ -26,7 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How many bytes are read and thrown away at the most.
 const DRAIN: usize = 64 * 1024;
 
-/// Parts with a client whose session has ended.
+/// Parts with a client whose session has ended. If its room is needed meanwhile, it is cut off: it
+/// has then got what its socket took, and may lose it if it sent something that nobody read.
 pub async fn part(
     front: &Front,
     client: &Client,
@@ -35,16 +36,15 @@ pub async fn part(
     details: &Value,
 ) {
     let Some((mut socket, last)) = last_bytes(front, client, reason, details) else { return };
-    // A client that is gone, or does not take its last bytes, does not get them.
-    let _ = timeout(PATIENCE, send(&mut socket, &last)).await;
-    let _ = timeout(PATIENCE, drain(reader)).await;
-}
-
-/// Parts with a client whose session has ended, and waits for nothing: it gets what its socket
-/// takes now, and may lose it if it sent something that nobody read.
-pub fn part_at_once(front: &Front, client: &Client, reason: Reason, details: &Value) {
-    if let Some((socket, last)) = last_bytes(front, client, reason, details) {
-        let _ = socket.try_write(&last);
+    let patiently = async {
+        // A client that is gone, or does not take its last bytes, does not get them.
+        let _ = timeout(PATIENCE, send(&mut socket, &last)).await;
+        let _ = timeout(PATIENCE, drain(reader)).await;
+    };
+    tokio::select! {
+        biased;
+        () = patiently => {}
+        () = front.room_needed.notified() => {}
     }
 }
 

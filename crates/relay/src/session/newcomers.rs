@@ -23,10 +23,10 @@ impl Newcomers {
         self.lock().len()
     }
 
-    /// The one that has waited longest, if there are `limit` or more.
+    /// The one that has waited longest, if there are more than `limit`.
     pub(super) fn one_too_many(&self, limit: usize) -> Option<Arc<Client>> {
         let newcomers = self.lock();
-        let (_, oldest) = newcomers.first_key_value().filter(|_| newcomers.len() >= limit)?;
+        let (_, oldest) = newcomers.first_key_value().filter(|_| newcomers.len() > limit)?;
         Some(Arc::clone(oldest))
     }
 

@@ -84,6 +84,15 @@ impl Roster {
         self.clients.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
+    /// The ids of all sessions that are open, the oldest first.
+    pub fn ids(&self) -> Vec<u64> {
+        let clients = self.clients.read().unwrap_or_else(PoisonError::into_inner);
+        let mut ids: Vec<_> = clients.keys().copied().collect();
+        drop(clients);
+        ids.sort_unstable();
+        ids
+    }
+
     /// How many sessions are open.
     pub fn len(&self) -> usize {
         self.clients.read().unwrap_or_else(PoisonError::into_inner).len()
@@ -109,7 +118,7 @@ impl Roster {
         self.newcomers.len()
     }
 
-    /// The newcomer that has waited longest, if there are `limit` or more.
+    /// The newcomer that has waited longest, if there are more than `limit`.
     pub fn newcomer_too_many(&self, limit: usize) -> Option<Arc<Client>> {
         self.newcomers.one_too_many(limit)
     }

@@ -117,11 +117,11 @@ impl Connection<'_> {
                 return Err(End(Reason::HeartbeatMalformed, json!({ "detail": why })));
             }
         };
+        if !self.spoke {
+            self.spoke = true;
+            self.front.roster.has_spoken(self.client);
+        }
         if taken.is_ok() {
-            if !self.spoke {
-                self.spoke = true;
-                self.front.roster.has_spoken(self.client);
-            }
             self.front.metrics.frames_in.inc();
             self.client.figures.frame_came(moment.heard);
             if self.client.figures.wants_look() {
