@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use pulsegate_protocol::Framing;
 use pulsegate_protocol::proto::from_logic::Message;
 use pulsegate_protocol::proto::{Done, Reply, Sessions, item::Item, reply::To};
 use pulsegate_tests::fake_logic::{FakeLogic, reply_to};
@@ -83,4 +84,30 @@ fn a_reply_that_no_frame_can_hold_is_dropped_and_those_around_it_arrive() {
     assert_eq!(client.read_text(), "after");
     let dropped = "pulsegate_replies_dropped_total{reason=\"too_large\"}";
     assert_eq!(relay.metric(dropped), 1.0);
+}
+
+#[test]
+fn a_raw_reply_that_no_outbox_can_hold_closes_its_client_and_says_why() {
+    const REPLY: usize = 4 * 1024 * 1024;
+    let raw = "client.framing = 'raw'\nliveness.policy = 'off'";
+    let relay = TestRelay::before_logic(&format!("{raw}\nlimits.outbox = '8KiB'"));
+    let logic = FakeLogic::listen(relay.logic());
+    let mut link = logic.accept_stateless();
+    relay.wait_ready();
+    let mut enter = || {
+        let client = TestClient::connect_as(relay.clients(), Framing::Raw);
+        let tick = link.skip_until("the client's open", |tick| !opened(tick).is_empty());
+        link.done(tick.number);
+        (client, opened(&tick)[0])
+    };
+    let ((mut client, id), (mut other, others)) = (enter(), enter());
+    let number = link.next_tick().unwrap().number;
+    let replies = vec![reply_to(id, &vec![b'x'; REPLY]), reply_to(others, b"and on")];
+    link.send(Message::Done(Done { tick: number, replies, ..Done::default() }));
+    assert_eq!(other.read_text(), "and on");
+    assert!(client.read_close().reset, "a stream with a hole looks like one that has ended");
+    assert_eq!(relay.departed()[0]["reason"], "reply_too_large");
+    let log = relay.log();
+    let told = log.lines().find(|line| line.contains("(limits.outbox)")).expect(&log);
+    assert!(told.contains(&format!("reply={REPLY} outbox=8192")), "{told}");
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 pub use crate::link::proto::Reason;
 
 /// The sessions' ends that a client, an operator or a document can meet: name and explanation.
-const TABLE: [(Reason, &str, &str); 22] = [
+const TABLE: [(Reason, &str, &str); 23] = [
     (Reason::Goodbye, "goodbye", "the client said so, or closed its side between two frames"),
     (Reason::Disconnected, "disconnected", "the connection broke"),
     (Reason::Silent, "silent", "nothing arrived for `liveness.close_after`"),
@@ -50,6 +50,11 @@ const TABLE: [(Reason, &str, &str); 22] = [
         Reason::CrowdedOut,
         "crowded_out",
         "it had sent no frame yet when `limits.newcomers` was reached, and of those it was the oldest",
+    ),
+    (
+        Reason::ReplyTooLarge,
+        "reply_too_large",
+        "with `framing = \"raw\"`: a reply was longer than `limits.outbox`, and its socket did not take it at once",
     ),
     (Reason::Internal, "internal", "a fault of the relay's own, in this session alone"),
 ];

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use arc_swap::ArcSwap;
 use pulsegate_protocol::heartbeat::Recognition;
 use pulsegate_protocol::{Framing, Reason};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
+use tracing::warn;
 
 use crate::admin::metrics::Metrics;
 use crate::client::Client;
@@ -122,9 +123,23 @@ impl Front {
                 self.sent(client, frames);
                 client.wake();
             }
-            Posted::Full => self.end(client, Reason::SlowReader, json!({ "outbox": room.bytes })),
+            Posted::Full if room.may_hold(frames.wire().len()) => {
+                self.end(client, Reason::SlowReader, Value::Null);
+            }
+            Posted::Full => self.end_for_a_long_reply(client, frames.wire().len(), room.bytes),
             Posted::Gone => self.metrics.replies_dropped("gone", frames.count()),
         }
+    }
+
+    fn end_for_a_long_reply(&self, client: &Arc<Client>, reply: usize, outbox: usize) {
+        warn!(
+            session = client.id,
+            peer = %client.peer,
+            reply,
+            outbox,
+            "a reply is longer than a client's outbox (limits.outbox); this client is closed"
+        );
+        self.end(client, Reason::ReplyTooLarge, Value::Null);
     }
 
     fn sent(&self, client: &Client, frames: &Frames) {

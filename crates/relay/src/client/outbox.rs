@@ -43,6 +43,13 @@ pub struct Room {
     pub within: Duration,
 }
 
+impl Room {
+    /// Whether frames of so many bytes could ever wait, had the client read all before.
+    pub const fn may_hold(&self, frames: usize) -> bool {
+        frames <= self.bytes + FRAMING
+    }
+}
+
 /// Into how many steps the time that bytes may wait is divided: so exact is their age.
 pub const STEPS: u32 = 64;
 

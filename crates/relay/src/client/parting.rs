@@ -48,7 +48,8 @@ pub async fn part(
     }
 }
 
-/// The socket and what is to be sent over it; nothing for a client that does not read.
+/// The socket and what is to be sent over it; nothing for a client that does not read, or has a
+/// stream with a hole.
 fn last_bytes(
     front: &Front,
     client: &Client,
@@ -56,8 +57,10 @@ fn last_bytes(
     details: &Value,
 ) -> Option<(OwnedWriteHalf, BytesMut)> {
     let (socket, mut last) = client.outbox.close()?;
-    if reason == Reason::SlowReader {
+    if matches!(reason, Reason::SlowReader | Reason::ReplyTooLarge) {
         reset(socket.as_ref());
+        // An orderly end before the reset would make what it has look whole.
+        socket.forget();
         return None;
     }
     if front.config.load().client.notices {
