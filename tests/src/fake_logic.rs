@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use prost::Message;
 use pulsegate_protocol::link;
@@ -101,6 +101,31 @@ impl Link {
                 other => panic!("no tick, but {other:?}"),
             }
         }
+    }
+
+    /// The next tick, if the relay sends one within this time; pings are answered meanwhile.
+    pub fn next_tick_within(&mut self, patience: Duration) -> Option<Tick> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if !self.has_more_within(left.max(Duration::from_millis(1))) {
+                return None;
+            }
+            match self.receive()? {
+                to_logic::Message::Tick(tick) => return Some(tick),
+                to_logic::Message::Ping(ping) => {
+                    self.send(from_logic::Message::Pong(Pong { id: ping.id }));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn has_more_within(&self, patience: Duration) -> bool {
+        self.stream.set_read_timeout(Some(patience)).unwrap();
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        peeked.is_ok()
     }
 
     /// The next message as it comes; `None` once the relay has closed the link.

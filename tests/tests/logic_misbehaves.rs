@@ -6,7 +6,6 @@ use pulsegate_protocol::proto::{Applied, Done, from_logic::Message, item::Item, 
 use pulsegate_protocol::proto::{Goodbye, Tick, goodbye::Code, to_logic};
 use pulsegate_tests::fake_logic::{self, FakeLogic, Link, reply_to};
 use pulsegate_tests::{TestClient, TestRelay, eventually};
-use serde_json::json;
 
 const PROTOCOL: &str = "pulsegate_links_lost_total{reason=\"protocol\"}";
 const GONE: &str = "pulsegate_replies_dropped_total{reason=\"gone\"}";
@@ -200,66 +199,6 @@ fn logic_that_does_not_repeat_lost_answers_loses_their_replies_and_nothing_else(
     link.send(Message::Done(fake_logic::echo(&next).unwrap()));
     assert_eq!(client.read_text(), "and on");
     assert_eq!(relay.metric("pulsegate_links_total"), 2.0);
-}
-
-/// One life of a logic server that dies of the first packet that it is sent: of which tick.
-fn die_of_a_packet(logic: &FakeLogic, applied: u64) -> u64 {
-    let mut link = logic.accept();
-    let lineage = link.hello.lineage.clone();
-    link.welcome(match applied {
-        0 => Resume::Rebuild(Default::default()),
-        tick => Resume::Applied(Applied { lineage, tick }),
-    });
-    link.skip_until("the packet's", has_packet).number
-}
-
-fn skip(relay: &TestRelay, tick: u64) -> u16 {
-    relay.post("/api/logic/skip", &json!({ "tick": tick }), &[]).0
-}
-
-#[test]
-fn a_tick_that_logic_dies_of_is_held_until_an_operator_has_it_skipped() {
-    let mut relay = TestRelay::before_logic("");
-    let logic = FakeLogic::listen(relay.logic());
-    let mut client = TestClient::connect(relay.clients());
-    client.send("poison");
-    let tick = die_of_a_packet(&logic, 0);
-    while relay.metric("pulsegate_suspect_tick") == 0.0 {
-        assert_eq!(die_of_a_packet(&logic, tick - 1), tick);
-        eventually("its death is noticed", || relay.metric("pulsegate_link_up") == 0.0);
-    }
-    assert_eq!(relay.metric("pulsegate_suspect_tick"), tick as f64);
-    assert!(relay.log().contains("suspect tick"), "{}", relay.log());
-    assert!(relay.get("/readyz").1.contains(&format!("times of tick {tick}")));
-    assert_eq!(relay.admin_json("/api/status")["logic"]["suspect"]["tick"], tick);
-
-    assert_eq!(die_of_a_packet(&logic, tick - 1), tick, "nobody has asked for more");
-    assert_eq!(skip(&relay, tick + 1), 409);
-    assert_eq!(skip(&relay, tick), 200);
-    let mut link = logic.accept();
-    let lineage = link.hello.lineage.clone();
-    link.welcome(Resume::Applied(Applied { lineage, tick: tick - 1 }));
-    let skipped = link.next_tick().unwrap();
-    assert_eq!((skipped.number, has_packet(&skipped)), (tick, false));
-    link.done(tick);
-    let said = |tick: &Tick| {
-        let skipped = |item: &Item| matches!(item, Item::Skipped(skipped) if skipped.tick > 0);
-        tick.items.iter().any(|item| item.item.as_ref().is_some_and(skipped))
-    };
-    let word = link.skip_until("the word that it was skipped", said);
-    link.done(word.number);
-    eventually("nothing is suspect", || relay.metric("pulsegate_suspect_tick") == 0.0);
-    assert_eq!(relay.sessions().len(), 1);
-
-    // Another life of the relay, and of logic, which begins at the first tick.
-    relay.kill();
-    relay.restart();
-    let mut link = logic.accept();
-    link.welcome(Resume::Rebuild(Default::default()));
-    let again = link.skip_until("the same tick", |wanted| wanted.number == tick);
-    assert!(!has_packet(&again), "{again:?}");
-    let kept = relay.journal_ticks().into_iter().find(|kept| kept.number == tick);
-    assert!(has_packet(&kept.unwrap()), "the journal keeps what was skipped");
 }
 
 #[test]

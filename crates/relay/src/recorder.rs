@@ -23,6 +23,7 @@ pub use self::queues::{
 use crate::admin::metrics::Metrics;
 use crate::backlog::Backlog;
 use crate::config::OnError;
+use crate::logic_link::suspects::Suspects;
 use crate::tick::clock::{Clock, wall_ns};
 use crate::tick::figures::{Timing, micros};
 
@@ -35,6 +36,8 @@ pub struct Recorder {
     pub inbox: Inbox,
     /// Where; with none, ticks only get their place in the chain.
     pub store: Store,
+    /// Who is told of the words in a tick once it is durable.
+    pub suspects: Arc<Suspects>,
     /// Where ticks go from here.
     pub backlog: Arc<Backlog>,
     /// What could not be kept since the journal failed.
@@ -113,9 +116,9 @@ impl Recorder {
             let written = self.write(|writer| writer.timing(&record(timing), now));
             self.survive(written)?;
         }
-        // A batch that cannot be written is gone, but who came and went in it is told later.
-        let presence =
-            if self.on_error == OnError::Gap { gap::presence(&sealed) } else { Vec::new() };
+        // A batch that cannot be written is gone, but some of its events are told later.
+        let lasting =
+            if self.on_error == OnError::Gap { gap::lasting(&sealed) } else { Vec::new() };
         if let Some(gap) = &self.gap {
             sealed.prepend(gap.told_in(number));
         }
@@ -124,7 +127,7 @@ impl Recorder {
             Err(error) => {
                 self.survive(Err(error))?;
                 if let Some(gap) = &mut self.gap {
-                    gap.lose(presence);
+                    gap.lose(lasting);
                 }
             }
         }
@@ -161,6 +164,7 @@ impl Recorder {
             self.metrics.journal_failed.set(0);
             info!(tick = tick.number, "journal goes on after a gap");
         }
+        self.suspects.heed(&tick);
         self.backlog.push(tick);
     }
 

@@ -200,6 +200,7 @@ impl Relay {
         let recorder = Recorder {
             inbox,
             store,
+            suspects: Arc::clone(&suspects),
             backlog: Arc::clone(&backlog),
             gap: recovered.lost_from.map(|first| Gap::new(first, NOT_NAMED.to_owned())),
             on_error,

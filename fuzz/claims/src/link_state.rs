@@ -249,6 +249,15 @@ mod tests {
     }
 
     #[test]
+    fn what_was_in_flight_when_logic_died_is_sent_one_at_a_time() {
+        let [connect, welcome] = linked(Where::Stateless);
+        let mut events = vec![connect, welcome, Event::Seal(5), done(2), Event::HangUp];
+        events.extend(linked(Where::Stateless));
+        events.extend([Event::Seal(40), done(3), done(4), done(5), Event::Seal(40)]);
+        play(events);
+    }
+
+    #[test]
     fn state_of_another_journal_or_of_the_future_is_refused() {
         after_three(linked(Where::Applied(Which::Any(3), false)));
         after_three(linked(Where::Applied(Which::Any(4), true)));

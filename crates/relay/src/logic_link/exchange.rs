@@ -1,9 +1,10 @@
 //! Ticks out and answers in, until the link breaks.
 //!
 //! Sending and receiving do not wait for each other, but for one thing: no more than
-//! [`IN_FLIGHT`] ticks are unanswered at any time.
+//! [`IN_FLIGHT`] ticks are unanswered at any time; one, where logic died before.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pulsegate_protocol::link;
@@ -17,6 +18,7 @@ use super::handshake::Met;
 use super::replies::Replies;
 use super::source::Source;
 use super::stream::{Incoming, Outgoing};
+use super::suspects::Suspects;
 
 /// Ticks that may be unanswered at a time, while a logic server catches up.
 pub const IN_FLIGHT: u64 = 64;
@@ -41,6 +43,8 @@ pub async fn run(
     let (pongs, owed) = mpsc::channel(PONGS);
     let answered = watch::Sender::new(met.next - 1);
     let sent = watch::Sender::new(met.next - 1);
+    let suspects = Arc::clone(source.suspects());
+    suspects.answered(met.next - 1);
     let mut sending = Sending {
         out,
         source,
@@ -60,16 +64,18 @@ pub async fn run(
         last: met.answered,
         answered: &answered,
         sent: sent.subscribe(),
+        suspects: &suspects,
     };
     let result = tokio::select! {
         result = sending.run(met.restore, stop) => result,
         result = receiving.run() => result,
     };
     let answered = *answered.borrow();
-    let unanswered = sending.in_flight.into_iter().find(|tick| *tick > answered);
-    if let Some(tick) = unanswered.filter(|_| result.as_ref().is_err_and(LinkError::may_be_a_death))
+    let mut unanswered = sending.in_flight.into_iter().filter(|tick| *tick > answered);
+    if let Some(first) = unanswered.next()
+        && result.as_ref().is_err_and(LinkError::may_be_a_death)
     {
-        source.suspects().died_of(tick);
+        suspects.died_of(first..=unanswered.next_back().unwrap_or(first));
     }
     result
 }
@@ -105,11 +111,11 @@ impl Sending<'_> {
     /// Waits for one thing to send, and sends it. A message that was begun is finished.
     async fn step(&mut self, stop: &CancellationToken) -> Result<(), LinkError> {
         let answered = *self.answered.borrow_and_update();
-        self.source.suspects().answered(answered);
         while self.in_flight.front().is_some_and(|tick| *tick <= answered) {
             self.in_flight.pop_front();
         }
-        let may_send = self.next <= answered + IN_FLIGHT;
+        let window = if self.source.suspects().goes_alone(self.next) { 1 } else { IN_FLIGHT };
+        let may_send = self.next <= answered + window;
         tokio::select! {
             tick = self.source.tick(self.next), if may_send => {
                 let tick = tick?;
@@ -143,6 +149,7 @@ struct Receiving<'a> {
     /// The same, but not before the first tick of this link.
     answered: &'a watch::Sender<u64>,
     sent: watch::Receiver<u64>,
+    suspects: &'a Suspects,
 }
 
 impl Receiving<'_> {
@@ -153,6 +160,8 @@ impl Receiving<'_> {
                 from_logic::Message::Done(done) => {
                     self.check(&done)?;
                     let tick = done.tick;
+                    // Said first: an answer that may reach a client is not overtaken by a word.
+                    self.suspects.answered(tick);
                     self.replies.done(done, link::inner(&frame)).await;
                     self.last = tick;
                     self.answered.send_modify(|answered| *answered = tick.max(*answered));

@@ -67,6 +67,12 @@ pub enum CannotResume {
         /// Where the journal ends, as far as a logic server can have seen it.
         newest: u64,
     },
+    /// It applied a tick whole that an operator had skipped meanwhile.
+    #[error(
+        "the logic server has applied tick {0} with the packets that an operator had left out; \
+         start the logic server anew, so that it rebuilds without them"
+    )]
+    AppliedWhole(u64),
     /// The ticks that it needs are not kept any more.
     #[error("the logic server needs tick {needed}, the oldest that is kept is {oldest}")]
     TooOld {
@@ -93,7 +99,7 @@ impl CannotResume {
     /// The code for the logic server.
     pub const fn code(&self) -> Code {
         match self {
-            Self::Lineage { .. } => Code::Lineage,
+            Self::Lineage { .. } | Self::AppliedWhole(_) => Code::Lineage,
             Self::JournalBehind { .. } | Self::TooOld { .. } => Code::Behind,
             Self::Secret => Code::Secret,
             Self::Version { .. } | Self::Nowhere => Code::Protocol,
@@ -169,6 +175,10 @@ pub async fn resume(
             let newest = source.shown();
             if applied.tick > newest {
                 return Err(CannotResume::JournalBehind { applied: applied.tick, newest }.into());
+            }
+            let unanswered = replies.answered() + 1..=applied.tick;
+            if let Some(tick) = source.suspects().applied_whole(unanswered) {
+                return Err(CannotResume::AppliedWhole(tick).into());
             }
             replies.logic_holds_state();
             lost_answers = applied.tick.saturating_sub(replies.answered());

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use pulsegate_protocol::Reason;
-use pulsegate_protocol::proto::{Goodbye, goodbye::Code};
+use pulsegate_protocol::proto::{Goodbye, Skipped, goodbye::Code, item::Item};
 use pulsegate_protocol::reason::{LOGIC_AWAY, LOGIC_BACK};
 use serde_json::Value;
 use thiserror::Error;
@@ -89,6 +89,9 @@ pub enum LinkError {
     /// It wants ticks that are not to be had.
     #[error(transparent)]
     Resume(#[from] handshake::CannotResume),
+    /// An operator has a tick skipped that may be on its way, or on its way to be answered.
+    #[error("tick {0} is to be skipped; the link is made again once the journal says so")]
+    Skipping(u64),
     /// The journal could not be read.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -104,6 +107,7 @@ impl LinkError {
             Self::Protocol(_) => "protocol",
             Self::Goodbye { .. } => "goodbye",
             Self::Resume(_) => "resume",
+            Self::Skipping(_) => "skip",
             Self::Source(_) => "source",
         }
     }
@@ -159,12 +163,19 @@ impl LogicLink {
     pub async fn run(mut self, stop: CancellationToken) {
         let mut away_since = Instant::now();
         let (mut delays, mut knocks) = (backoff(BACKOFF), backoff((KNOCK, KNOCK)));
+        let suspects = Arc::clone(self.source.suspects());
         loop {
+            tokio::select! {
+                biased;
+                () = self.have_skipped() => {}
+                () = stop.cancelled() => return,
+            }
             let answered = self.replies.answered();
-            let error = match self.link_once(&stop).await {
-                Ok(()) => return,
-                Err(error) => error,
+            let ended = tokio::select! {
+                ended = self.link_once(&stop) => ended,
+                tick = suspects.asked() => Err(LinkError::Skipping(tick)),
             };
+            let Err(error) = ended else { return };
             if self.lost_link(&error) {
                 away_since = Instant::now();
                 // A link that brought logic on was worth making. One that dies of its first tick,
@@ -178,8 +189,19 @@ impl LogicLink {
             let delay = delays.next().unwrap_or(BACKOFF.1);
             tokio::select! {
                 () = sleep(delay) => {}
+                _ = suspects.asked() => {}
                 () = stop.cancelled() => return,
             }
+        }
+    }
+
+    /// Puts an operator's word into a tick, and waits until it counts. There is no link meanwhile,
+    /// over which a tick could be answered that is to be skipped.
+    async fn have_skipped(&self) {
+        let suspects = self.source.suspects();
+        if let Some(tick) = suspects.word() {
+            self.front.intake.event(Item::Skipped(Skipped { tick }));
+            suspects.settled(tick).await;
         }
     }
 

@@ -81,7 +81,7 @@ impl Source {
     }
 
     /// What is known of ticks that logic cannot take.
-    pub fn suspects(&self) -> &Suspects {
+    pub fn suspects(&self) -> &Arc<Suspects> {
         &self.suspects
     }
 

@@ -1,7 +1,8 @@
 //! Ticks that the journal could not keep, and what logic is told of them.
 //!
 //! Their packets are lost. Who came and who went is told in the first tick that can be written
-//! again, so that there is one `open` and one `close` for each session, gap or not.
+//! again, so that there is one `open` and one `close` for each session, gap or not; and an
+//! operator's word that a tick is to be skipped, which stands until it counts.
 
 use std::collections::BTreeMap;
 
@@ -15,23 +16,24 @@ pub struct Gap {
     why: String,
     /// The `open` or `close` that logic has not heard of, by session.
     missed: BTreeMap<u64, Item>,
+    skipped: Vec<Item>,
 }
 
-/// A tick's events that say who came and who went.
-pub(super) fn presence(tick: &Sealed) -> Vec<Item> {
-    let events = tick.events().filter_map(Result::ok);
-    events.filter(|event| matches!(event, Item::Open(_) | Item::Close(_))).collect()
+/// A tick's events that are told even if the tick is lost.
+pub(super) fn lasting(tick: &Sealed) -> Vec<Item> {
+    let lasts = |event: &Item| matches!(event, Item::Open(_) | Item::Close(_) | Item::Skipped(_));
+    tick.events().filter_map(Result::ok).filter(lasts).collect()
 }
 
 impl Gap {
     /// A gap that begins with the tick `first`.
     pub fn new(first: u64, why: String) -> Self {
-        Self { first, why, missed: BTreeMap::new() }
+        Self { first, why, missed: BTreeMap::new(), skipped: Vec::new() }
     }
 
-    /// A tick in which these came and went is lost.
-    pub(super) fn lose(&mut self, presence: Vec<Item>) {
-        for event in presence {
+    /// A tick with these lasting events is lost.
+    pub(super) fn lose(&mut self, events: Vec<Item>) {
+        for event in events {
             match &event {
                 Item::Open(open) => self.missed.insert(open.session, event),
                 Item::Close(close) => match self.missed.remove(&close.session) {
@@ -39,7 +41,10 @@ impl Gap {
                     Some(Item::Open(_)) => None,
                     _ => self.missed.insert(close.session, event),
                 },
-                _ => None,
+                _ => {
+                    self.skipped.push(event);
+                    None
+                }
             };
         }
     }
@@ -50,7 +55,8 @@ impl Gap {
         // If nothing but answers was lost, there is no gap between ticks.
         let gap =
             (first <= last).then(|| Item::Gap(proto::Gap { first, last, why: self.why.clone() }));
-        gap.into_iter().chain(self.missed.values().cloned()).collect()
+        let events = self.missed.values().chain(&self.skipped).cloned();
+        gap.into_iter().chain(events).collect()
     }
 }
 
@@ -75,17 +81,18 @@ mod tests {
             batch.event(event);
             batch.packet(1, b"lost");
         }
-        presence(&batch.seal(&Head::default()))
+        lasting(&batch.seal(&Head::default()))
     }
 
     #[test]
     fn who_came_or_went_in_a_gap_is_told_behind_it_and_who_did_both_is_not() {
         let mut gap = Gap::new(5, "full".into());
         gap.lose(lost([open(10), close(1), open(11)]));
-        gap.lose(lost([close(10), close(2)]));
+        let word = Item::Skipped(proto::Skipped { tick: 3 });
+        gap.lose(lost([close(10), word.clone(), close(2)]));
         let told = gap.told_in(7);
         let named = Item::Gap(proto::Gap { first: 5, last: 6, why: "full".into() });
-        assert_eq!(told, [named, close(1), close(2), open(11)]);
+        assert_eq!(told, [named, close(1), close(2), open(11), word]);
     }
 
     #[test]

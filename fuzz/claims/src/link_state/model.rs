@@ -25,6 +25,8 @@ pub(super) struct Model {
     answered: u64,
     /// Pushes of a logic server that is not as far are those of a rebuild.
     rebuilt_until: u64,
+    /// What was in flight when logic died, from first to last: it is sent one at a time.
+    careful: Option<(u64, u64)>,
     link: Option<Link>,
     readers: Vec<Reader>,
 }
@@ -60,6 +62,7 @@ impl Model {
             shown: before,
             answered,
             rebuilt_until: 0,
+            careful: None,
             link: None,
             readers: SESSIONS.map(reader).into(),
         }
@@ -98,16 +101,24 @@ impl Model {
     }
 
     pub(super) fn hang_up(&mut self) {
-        self.link = None;
+        if let Some(Link::Exchange { sent, answered, .. }) = self.link.take()
+            && sent > answered
+        {
+            let last = self.careful.map_or(sent, |(_, last)| last.max(sent));
+            self.careful = Some((answered + 1, last));
+        }
     }
 
     /// The ticks that must be sent now.
     pub(super) fn take_unsent(&mut self) -> Vec<Bytes> {
         let newest = self.newest();
         let Some(Link::Exchange { sent, answered, .. }) = &mut self.link else { return Vec::new() };
-        let until = newest.min(*answered + IN_FLIGHT);
-        let numbers = *sent + 1..=until;
-        *sent = until.max(*sent);
+        self.careful = self.careful.filter(|(_, last)| last > answered);
+        let alone = |tick| self.careful.is_some_and(|(first, _)| tick >= first);
+        let may_go = |tick| tick <= *answered + if alone(tick) { 1 } else { IN_FLIGHT };
+        let until = (*sent + 1..=newest).take_while(|tick| may_go(*tick)).last();
+        let numbers = *sent + 1..=until.unwrap_or(*sent);
+        *sent = *numbers.end();
         self.shown = self.shown.max(*sent);
         numbers.map(|number| self.ticks[(number - self.before - 1) as usize].clone()).collect()
     }
@@ -115,6 +126,10 @@ impl Model {
     /// A frame came from logic.
     pub(super) fn hear(&mut self, body: &[u8]) {
         let message = FromLogic::decode(body).ok().and_then(|envelope| envelope.message);
+        if matches!((self.link, &message), (Some(Link::Exchange { .. }), Some(Message::Goodbye(_))))
+        {
+            return self.hang_up();
+        }
         self.link = match (self.link, message) {
             (Some(Link::Greeting), Some(Message::Welcome(welcome))) => self.meet(welcome),
             (Some(Link::Exchange { sent, last, answered }), Some(Message::Done(done))) => {
