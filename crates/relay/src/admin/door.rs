@@ -29,9 +29,9 @@ pub const CONNECTION: u64 = 128 * 1024;
 /// The longest head of a request.
 const HEAD: usize = 16 * 1024;
 
-/// The longest body of a request: a few settings. What is read of one as JSON may take a hundred
-/// times as much, and still is within [`CONNECTION`].
-pub(super) const BODY: usize = 1024;
+/// The longest body of a request: a few settings. As values of JSON it takes more than a hundred
+/// times as much at the worst, and that has to be within [`CONNECTION`].
+pub(super) const BODY: usize = 512;
 
 /// How long a request's head may take, and how long the next one may be waited for.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
