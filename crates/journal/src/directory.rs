@@ -128,6 +128,15 @@ impl Directory {
     }
 }
 
+/// A journal's random id.
+pub(crate) fn new_lineage(dir: &Directory) -> Result<String, Error> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id)
+        .map_err(|error| io::Error::other(error.to_string()))
+        .map_err(Error::io("make an id for", dir.path()))?;
+    Ok(id.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 /// Creates a file that was not there, for its owner alone.
 pub(crate) fn create_file(path: &Path) -> Result<File, Error> {
     OpenOptions::new()

@@ -49,6 +49,17 @@ pub enum Error {
         /// The first that there is.
         first: u64,
     },
+    /// A new journal needs a place of its own.
+    #[error("{} is not empty; name a directory that is empty, or not there yet", .0.display())]
+    Occupied(PathBuf),
+    /// The records of another journal do not go together.
+    #[error("cannot write the journal {}: {what}", dir.display())]
+    Transcript {
+        /// The new journal.
+        dir: PathBuf,
+        /// What is wrong with the record that was given.
+        what: String,
+    },
     /// Ticks must be appended in order.
     #[error("tick {number} was given to the journal after tick {last}")]
     Order {

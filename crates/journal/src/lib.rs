@@ -10,6 +10,7 @@
 //! - `recovery`: what the last life left, and the repair of its torn end
 //! - [`reader`]: the records again, from any tick on, also while they are being written
 //! - [`survey`]: what is in a journal, and whether all of it is as it was written
+//! - [`transcript`]: records of one journal into a new one
 //!
 //! and beneath them:
 //!
@@ -45,6 +46,7 @@
 
 pub mod reader;
 pub mod survey;
+pub mod transcript;
 pub mod writer;
 
 mod chunk;
@@ -63,6 +65,7 @@ pub use error::{Damage, Error, Missing};
 pub use format::Timing;
 pub use options::{Now, Options, Sync, Watermark};
 pub use reader::{Reader, Record};
-pub use recovery::{Recovered, Repair};
+pub use recovery::{Recovered, Repair, repair};
 pub use survey::{Info, SegmentInfo, Verified, info, verify};
+pub use transcript::{Lineage, Transcript};
 pub use writer::Writer;

@@ -101,6 +101,18 @@ impl Reader {
     /// # Errors
     /// [`Error::Gone`] if the tick is no longer kept, and those of reading.
     pub fn seek(&mut self, tick: u64) -> Result<(), Error> {
+        self.seek_segment(tick)?;
+        let (segment, first) = (self.place.head.segment, self.place.head.next_tick);
+        self.place.jump(tick).map_err(|fault| self.fault(segment, first - 1, fault))?;
+        self.from = Some(tick);
+        Ok(())
+    }
+
+    /// Goes to the head of the segment that holds a tick: the head is the next record.
+    ///
+    /// # Errors
+    /// As [`Reader::seek`].
+    pub fn seek_segment(&mut self, tick: u64) -> Result<(), Error> {
         let segments = self.dir.segments()?;
         let mut low = 0;
         let mut high = segments.len();
@@ -116,15 +128,14 @@ impl Reader {
         }
         let segment =
             *segments.get(low).ok_or_else(|| Error::NoJournal(self.dir.path().to_owned()))?;
-        let mut place = Place::open(&self.dir, segment)?;
+        let place = Place::open(&self.dir, segment)?;
         let first = place.head.next_tick;
         if tick < first && tick > 0 && low == 0 && first > 1 {
             return Err(Error::Gone { dir: self.dir.path().to_owned(), tick, first });
         }
-        place.jump(tick).map_err(|fault| self.fault(segment, first - 1, fault))?;
         self.place = place;
         self.ready.clear();
-        self.from = Some(tick);
+        self.from = None;
         Ok(())
     }
 

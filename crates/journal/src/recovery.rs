@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use pulsegate_protocol::proto::Open;
 use rustix::fs::{fdatasync, fsync};
@@ -87,6 +87,26 @@ pub(crate) fn recover(dir: &Directory, newest_noted: u64) -> Result<Option<Found
         make_durable(dir, last)?;
     }
     Ok(found.map(|(_, known, standing)| Found { known, standing, repaired }))
+}
+
+/// Does what a start does with what the last life left, and nothing else: cuts off the torn end.
+/// `None` if there is none.
+///
+/// # Errors
+/// [`Error::NoJournal`]; [`Error::Locked`] if a relay writes the journal; [`Error::Damaged`] if it
+/// is damaged anywhere but at its end, and then nothing was changed; what the file system refuses.
+pub fn repair(dir: impl AsRef<Path>) -> Result<Option<Repair>, Error> {
+    let dir = Directory::new(dir.as_ref());
+    if dir.segments()?.is_empty() {
+        return Err(Error::NoJournal(dir.path().to_owned()));
+    }
+    let mut lock = dir.lock()?;
+    dir.remove_unfinished()?;
+    let found = recover(&dir, lock.newest())?;
+    let found = found.ok_or_else(|| Error::NoJournal(dir.path().to_owned()))?;
+    // The newest file may be gone: nobody shall miss it.
+    lock.note(found.standing.segment);
+    Ok(found.repaired)
 }
 
 /// Finds segments that are not there. A directory without any is taken for a fresh start.

@@ -22,6 +22,8 @@ pub(crate) struct Snapshot {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Standing {
     pub(crate) lineage: String,
+    /// The lineage that this one was cut out of; else empty.
+    pub(crate) cut_of: String,
     pub(crate) epoch: u64,
     pub(crate) segment: u64,
     pub(crate) last_tick: u64,
@@ -46,6 +48,7 @@ impl Standing {
     pub(crate) fn at(head: &SegmentHead) -> Self {
         Self {
             lineage: head.lineage.clone(),
+            cut_of: head.cut_of.clone(),
             epoch: head.epoch,
             segment: head.segment,
             last_tick: head.next_tick.saturating_sub(1),
@@ -75,6 +78,7 @@ impl Standing {
             created_ns,
             skipped: self.skipped.clone(),
             unordered: sync != Sync::Tick,
+            cut_of: self.cut_of.clone(),
         }
     }
 
@@ -91,6 +95,9 @@ impl Standing {
         if next.lineage != self.lineage {
             let (this, other) = (&self.lineage, &next.lineage);
             return Err(format!("a segment of another journal: {other}, and this is {this}").into());
+        }
+        if next.cut_of != self.cut_of {
+            return differs("origin", &self.cut_of, &next.cut_of);
         }
         if next.segment != self.segment + 1 {
             return differs("number", &self.segment, &next.segment);

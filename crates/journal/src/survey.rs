@@ -18,6 +18,8 @@ use crate::walk::{Step, Walk, is_sealed, was_sealed};
 pub struct Info {
     /// The journal's random id.
     pub lineage: String,
+    /// The lineage that it was cut out of, if it was.
+    pub cut_of: Option<String>,
     /// How many lives of a relay wrote it, those of deleted segments included.
     pub epochs: u64,
     /// The first tick that is there; 0 if there is none yet.
@@ -106,6 +108,7 @@ pub fn info(dir: impl AsRef<Path>) -> Result<Info, Error> {
     let first = &known[0].head;
     Ok(Info {
         lineage: standing.lineage.clone(),
+        cut_of: Some(standing.cut_of.clone()).filter(|origin| !origin.is_empty()),
         epochs: standing.epoch,
         first_tick: if standing.last_tick < first.next_tick { 0 } else { first.next_tick },
         last_tick: standing.last_tick,

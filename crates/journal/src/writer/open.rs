@@ -1,6 +1,6 @@
 //! A writer's first moments: the lock, the recovery, a new life.
 
-use crate::directory::Directory;
+use crate::directory::{Directory, new_lineage};
 use crate::error::Error;
 use crate::options::{Now, Options, Watermark};
 use crate::recovery::{Found, Recovered, lost_from, recover};
@@ -64,12 +64,4 @@ impl Writer {
         writer.begin_segment(now)?;
         Ok((writer, recovered))
     }
-}
-
-fn new_lineage(dir: &Directory) -> Result<String, Error> {
-    let mut id = [0; 16];
-    getrandom::fill(&mut id)
-        .map_err(|error| std::io::Error::other(error.to_string()))
-        .map_err(Error::io("make an id for", dir.path()))?;
-    Ok(id.iter().map(|byte| format!("{byte:02x}")).collect())
 }
