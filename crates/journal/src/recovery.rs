@@ -78,6 +78,12 @@ pub(crate) fn recover(dir: &Directory, newest_noted: u64) -> Result<Option<Found
             found = Some((last, known, scanned.standing));
         }
     }
+    if let Some((last, _, standing)) = &found
+        && !standing.has_room()
+    {
+        let missing = Missing { after: standing.last_tick, before: None };
+        return Err(damage(dir, *last, 0, missing, "no number is left for another tick or life"));
+    }
     // Only now: a journal that is refused is left as it is.
     let mut repaired = None;
     for torn in torn_ends {

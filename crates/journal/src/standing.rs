@@ -166,6 +166,11 @@ impl Standing {
         Ok(())
     }
 
+    /// Whether another life and another tick can be counted. No relay comes so far.
+    pub(crate) const fn has_room(&self) -> bool {
+        self.epoch < LAST_EPOCH && self.last_tick < LAST_TICK
+    }
+
     /// Takes note of an answer.
     pub(crate) fn answer(&mut self, tick: u64, has_snapshot: bool) {
         self.answered = self.answered.max(tick);
@@ -177,6 +182,9 @@ impl Standing {
 
 /// At a thousand beats a second it is reached in 292 million years.
 const LAST_TICK: u64 = u64::MAX / 2;
+
+/// Each tick carries its epoch in four bytes.
+const LAST_EPOCH: u64 = u32::MAX as u64;
 
 /// Checks a tick against itself and against the one before it.
 pub(crate) fn link(last: u64, checksum: u32, message: &Message) -> Result<Peek, Bad> {
@@ -214,7 +222,7 @@ pub(crate) fn decode_head(message: Option<&Message>, number: u64) -> Result<Segm
         )
         .into());
     }
-    if !(1..=LAST_TICK).contains(&head.next_tick) || head.epoch > u32::MAX.into() {
+    if !(1..=LAST_TICK).contains(&head.next_tick) || head.epoch > LAST_EPOCH {
         return Err("a segment's head with numbers that no relay comes to".into());
     }
     if head.segment != number {
