@@ -411,6 +411,28 @@ mod tests {
     }
 
     #[test]
+    fn raw_bytes_are_a_frame_as_they_come() {
+        assert_eq!(Framing::Raw.next(b""), Ok(None));
+        assert_eq!(Framing::Raw.next(b"abc"), Ok(Some(Frame { body: 0..3, taken: 3 })));
+        assert!(Framing::Raw.header(usize::MAX).unwrap().is_empty());
+    }
+
+    #[test]
+    fn each_framing_knows_its_longest_body() {
+        assert_eq!(Framing::DEFAULT.max_frame(), Some(64 * 1024));
+        assert_eq!(Framing::Lines { max_frame: 7 }.max_frame(), Some(7));
+        assert_eq!(Framing::Raw.max_frame(), None);
+    }
+
+    #[test]
+    fn a_line_that_a_client_could_not_send_is_not_sent_to_one() {
+        let framing = Framing::Lines { max_frame: 4 };
+        assert!(framing.header(3).is_ok() && framing.header(4).is_ok());
+        let fault = FrameFault::TooLarge { length: 5, limit: 4 };
+        assert_eq!(framing.header(5).unwrap_err(), fault);
+    }
+
+    #[test]
     fn a_line_without_an_end_is_refused_at_the_limit() {
         let framing = Framing::Lines { max_frame: 4 };
         assert_eq!(framing.next(b"abcd\r\n"), Ok(Some(Frame { body: 0..4, taken: 6 })));
