@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
-use jiff::Timestamp;
-use pulsegate_protocol::tick::Head;
+
+use crate::point::Point;
 
 /// Sends recorded ticks to a logic server, as the relay did when they were recorded.
 #[derive(Clone, Args)]
@@ -18,13 +18,14 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "ADDR")]
     pub logic: String,
 
-    /// The first tick to play: its number, or a time such as 2026-07-01T20:15:00Z. What the logic
-    /// server needs to know before it is sent at full speed.
-    #[arg(long, value_name = "TICK|TIME")]
+    /// The first tick to play: its number; a time such as 2026-07-01T20:15:00Z, or 14:03:10 on the
+    /// recording's day; -5m, so long before its end; session:812:open or session:812:close. What
+    /// the logic server needs to know before it is sent at full speed.
+    #[arg(long, value_name = "POINT", allow_hyphen_values = true)]
     pub from: Option<Point>,
 
-    /// The last tick to play, as a number or a time.
-    #[arg(long, value_name = "TICK|TIME")]
+    /// The last tick to play, given like the first.
+    #[arg(long, value_name = "POINT", allow_hyphen_values = true)]
     pub until: Option<Point>,
 
     /// Only this session's packets and events; may be given several times. All ticks are sent, and
@@ -56,16 +57,6 @@ pub struct ReplayArgs {
     pub json: bool,
 }
 
-/// A place in a recording.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Point {
-    /// The tick with this number.
-    Tick(u64),
-    /// The first tick that was sealed at this time or after it, in nanoseconds since 1970-01-01
-    /// UTC; as an end, the last one that was sealed at it or before.
-    Time(u64),
-}
-
 /// How fast ticks are sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Speed {
@@ -73,31 +64,6 @@ pub enum Speed {
     Times(f64),
     /// As fast as the logic server takes them.
     Max,
-}
-
-impl Point {
-    /// Whether a tick is at this place or before it.
-    pub(crate) fn includes(self, head: &Head) -> bool {
-        match self {
-            Self::Tick(number) => head.number <= number,
-            Self::Time(wall_ns) => head.wall_ns <= wall_ns,
-        }
-    }
-}
-
-impl FromStr for Point {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Ok(number) = text.parse() {
-            return Ok(Self::Tick(number));
-        }
-        let time: Timestamp = text.parse().map_err(|_| {
-            "expected a tick's number, or a time such as 2026-07-01T20:15:00Z".to_owned()
-        })?;
-        let wall_ns = u64::try_from(time.as_nanosecond());
-        wall_ns.map(Self::Time).map_err(|_| "expected a time after 1970".into())
-    }
 }
 
 impl FromStr for Speed {
@@ -117,16 +83,6 @@ impl FromStr for Speed {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn places_are_numbers_or_times() {
-        assert_eq!("17".parse(), Ok(Point::Tick(17)));
-        assert_eq!("1970-01-01T00:00:02.5Z".parse(), Ok(Point::Time(2_500_000_000)));
-        assert_eq!("1970-01-01T02:00:00+02:00".parse(), Ok(Point::Time(0)));
-        for text in ["", "-1", "noon", "1969-12-31T23:59:59Z", "2026-07-01"] {
-            assert!(text.parse::<Point>().is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn speeds_are_factors_or_max() {

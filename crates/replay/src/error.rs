@@ -3,9 +3,12 @@
 use std::io;
 use std::path::PathBuf;
 
+use jiff::civil::Time;
 use pulsegate_protocol::link::VERSION;
 use pulsegate_protocol::proto::goodbye::Code;
 use thiserror::Error;
+
+use crate::point::Point;
 
 /// Why a replay could not begin, or did not come to its end.
 #[derive(Debug, Error)]
@@ -23,6 +26,22 @@ pub enum Error {
         first: u64,
         /// The last one.
         last: u64,
+    },
+    /// The recording does not know of a session, or not of its end.
+    #[error("the journal does not hold {point}")]
+    NoSession {
+        /// What was asked for.
+        point: Point,
+    },
+    /// The time of day is not within the recording.
+    #[error("{time} is not within the recording, which reaches from {began} to {ended}")]
+    NoSuchTime {
+        /// What was asked for.
+        time: Time,
+        /// When the first tick was sealed.
+        began: String,
+        /// When the last one was.
+        ended: String,
     },
     /// What the logic server needs to know before the range is not kept.
     #[error(

@@ -5,7 +5,6 @@ use pulsegate_journal::Reader;
 use pulsegate_protocol::tick::{Damage, Head, without_packets};
 use tokio::sync::mpsc;
 
-use crate::args::Point;
 use crate::error::Error;
 use crate::only::Only;
 use crate::recording::next_tick;
@@ -20,17 +19,17 @@ pub(crate) struct Recorded {
     pub(crate) bytes: Bytes,
 }
 
-/// Reads on a thread of its own, until `until`, the journal's end, its first damage, or until
+/// Reads on a thread of its own, until the tick `last`, the journal's end, its first damage, or until
 /// nobody takes the ticks any more. The journal's end is the one at the moment it is reached.
 pub(crate) fn start(
     reader: Reader,
-    until: Option<Point>,
+    last: Option<u64>,
     only: Option<Only>,
     skipped: Vec<u64>,
 ) -> mpsc::Receiver<Result<Recorded, Error>> {
     let (sender, receiver) = mpsc::channel(AHEAD);
     tokio::task::spawn_blocking(move || {
-        let mut feed = Feed { reader, until, only, skipped };
+        let mut feed = Feed { reader, last, only, skipped };
         while let Some(recorded) = feed.next().transpose() {
             let failed = recorded.is_err();
             if sender.blocking_send(recorded).is_err() || failed {
@@ -43,7 +42,7 @@ pub(crate) fn start(
 
 struct Feed {
     reader: Reader,
-    until: Option<Point>,
+    last: Option<u64>,
     only: Option<Only>,
     /// Those that are sent without their packets.
     skipped: Vec<u64>,
@@ -52,7 +51,7 @@ struct Feed {
 impl Feed {
     fn next(&mut self) -> Result<Option<Recorded>, Error> {
         let Some((peek, bytes)) = next_tick(&mut self.reader)? else { return Ok(None) };
-        if self.until.is_some_and(|until| !until.includes(&peek.head)) {
+        if self.last.is_some_and(|last| last < peek.head.number) {
             return Ok(None);
         }
         let number = peek.head.number;

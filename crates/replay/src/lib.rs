@@ -3,7 +3,8 @@
 //! In the order in which data flows:
 //!
 //! - [`args`]: the command line
-//! - `recording`: what a journal says of itself, and where in it a time is
+//! - `point`, `range`: the ticks between two places in a recording
+//! - `recording`: what a journal says of itself
 //! - `plan`: where to begin, by what the logic server holds
 //! - `feed`: ticks from the journal, read ahead on a thread of their own
 //! - `only`: a tick with the packets and events of some sessions alone
@@ -24,8 +25,12 @@ mod link;
 mod only;
 mod pacing;
 mod plan;
+mod point;
+mod range;
 mod recording;
 
-pub use args::{Point, ReplayArgs, Speed};
+pub use args::{ReplayArgs, Speed};
 pub use error::Error;
+pub use point::Point;
+pub use range::Range;
 pub use run::{Progress, Summary, run};

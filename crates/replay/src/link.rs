@@ -43,7 +43,13 @@ pub(crate) struct Met {
 }
 
 /// Connects, and introduces the recording.
-pub(crate) async fn meet(args: &ReplayArgs, recording: &Recording) -> Result<Met, Error> {
+///
+/// The epoch that it names is that of tick `first`.
+pub(crate) async fn meet(
+    args: &ReplayArgs,
+    recording: &Recording,
+    first: u64,
+) -> Result<Met, Error> {
     let address = &args.logic;
     let socket = timeout(PATIENCE, open(address))
         .await
@@ -53,7 +59,7 @@ pub(crate) async fn meet(args: &ReplayArgs, recording: &Recording) -> Result<Met
     let mut incoming = Incoming(FramedRead::new(read, link::codec()));
     let mut outgoing = Outgoing(write);
 
-    let hello = hello(args, recording)?;
+    let hello = hello(args, recording, first)?;
     outgoing.send(to_logic::Message::Hello(hello.clone())).await?;
     let answer = timeout(PATIENCE, incoming.next()).await;
     let welcome = match answer.map_err(|_| Error::Mute(address.clone()))?? {
@@ -78,10 +84,9 @@ async fn open(address: &str) -> io::Result<Socket> {
     Ok(Box::new(stream))
 }
 
-fn hello(args: &ReplayArgs, recording: &Recording) -> Result<Hello, Error> {
+fn hello(args: &ReplayArgs, recording: &Recording, first: u64) -> Result<Hello, Error> {
     let mut nonce = [0; 16];
     getrandom::fill(&mut nonce).map_err(Error::Random)?;
-    let first = recording.find(args.from)?;
     Ok(Hello {
         protocol: link::VERSION,
         relay: concat!("pulsegate replay ", env!("CARGO_PKG_VERSION")).into(),

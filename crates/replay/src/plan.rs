@@ -22,9 +22,9 @@ impl Plan {
     pub(crate) fn new(
         resume: Resume,
         recording: &Recording,
+        from: u64,
         args: &ReplayArgs,
     ) -> Result<Self, Error> {
-        let from = recording.find(args.from)?;
         match resume {
             Resume::Stateless(_) => Ok(Self { restore: None, first: from, from }),
             Resume::Applied(applied) if applied.lineage != recording.lineage() => {

@@ -1,14 +1,17 @@
-//! What a journal says of itself, and where in it a time is.
+//! What a journal says of itself.
 
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use pulsegate_journal::{Error as JournalError, Reader, Record, info};
+use pulsegate_journal::{Error as JournalError, Reader, Record, SegmentInfo, info};
 use pulsegate_protocol::proto::Restore;
 use pulsegate_protocol::tick::Peek;
 
-use crate::args::Point;
 use crate::error::Error;
+
+/// The ids of an epoch's sessions follow those that so many sessions of each epoch before could
+/// have had.
+const SESSIONS_OF_AN_EPOCH: u64 = 1_000_000_000_000;
 
 /// A journal that is to be played.
 #[derive(Debug)]
@@ -19,8 +22,8 @@ pub(crate) struct Recording {
     last_tick: u64,
     /// The ticks that an operator had skipped.
     skipped: Vec<u64>,
-    /// Where each segment begins: when, and with which tick. Empty if that is not known.
-    segments: Vec<(u64, u64)>,
+    /// The segments, oldest first. Empty if they are not known.
+    segments: Vec<SegmentInfo>,
 }
 
 impl Recording {
@@ -40,14 +43,13 @@ impl Recording {
         if last_tick < head.next_tick {
             return Err(Error::Empty(dir.to_owned()));
         }
-        let segments = segments.iter().map(|segment| (segment.begun_ns, segment.first_tick));
         Ok(Self {
             dir: dir.to_owned(),
             lineage: head.lineage,
             first_tick: head.next_tick,
             last_tick,
             skipped,
-            segments: segments.collect(),
+            segments,
         })
     }
 
@@ -74,17 +76,24 @@ impl Recording {
         first.map(|(peek, _)| peek.head.epoch.into()).ok_or_else(|| self.out_of_range())
     }
 
-    /// The first tick at a place or after it; without a place, the first that there is.
-    pub(crate) fn find(&self, point: Option<Point>) -> Result<u64, Error> {
-        let tick = match point {
-            None => self.first_tick(),
-            Some(Point::Tick(number)) => number.max(self.first_tick()),
-            Some(Point::Time(wall_ns)) => self.first_since(wall_ns)?,
-        };
-        if tick > self.last_tick() {
-            return Err(self.out_of_range());
-        }
-        Ok(tick)
+    /// When a tick was sealed, in nanoseconds since 1970-01-01 UTC.
+    pub(crate) fn wall_ns_of(&self, tick: u64) -> Result<u64, Error> {
+        let first = next_tick(&mut self.reader(tick)?)?;
+        first.map(|(peek, _)| peek.head.wall_ns).ok_or_else(|| self.out_of_range())
+    }
+
+    /// A tick that was sealed before this time, not long before if there is one.
+    pub(crate) fn begun_before(&self, wall_ns: u64) -> u64 {
+        // A segment begins no later than its first tick is sealed.
+        let before = self.segments.iter().take_while(|segment| segment.begun_ns <= wall_ns);
+        before.last().map_or(self.first_tick, |segment| segment.first_tick)
+    }
+
+    /// The first tick of the life of the relay that a session belongs to, if it is kept.
+    pub(crate) fn begun_with(&self, session: u64) -> u64 {
+        let epoch = session.saturating_sub(1) / SESSIONS_OF_AN_EPOCH + 1;
+        let segment = self.segments.iter().find(|segment| segment.epoch >= epoch);
+        segment.map_or(self.first_tick, |segment| segment.first_tick)
     }
 
     pub(crate) const fn out_of_range(&self) -> Error {
@@ -106,18 +115,6 @@ impl Recording {
         let mut reader = Reader::open(&self.dir)?;
         reader.seek(from)?;
         Ok(reader)
-    }
-
-    fn first_since(&self, wall_ns: u64) -> Result<u64, Error> {
-        // A segment begins no later than its first tick is sealed.
-        let begun = self.segments.iter().take_while(|(begun_ns, _)| *begun_ns <= wall_ns).last();
-        let mut reader = self.reader(begun.map_or(self.first_tick, |(_, tick)| *tick))?;
-        while let Some((peek, _)) = next_tick(&mut reader)? {
-            if peek.head.wall_ns >= wall_ns {
-                return Ok(peek.head.number);
-            }
-        }
-        Err(self.out_of_range())
     }
 }
 

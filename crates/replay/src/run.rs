@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
-use crate::args::{Point, ReplayArgs};
+use crate::args::ReplayArgs;
 use crate::error::Error;
 use crate::exchange::{self, Standing};
 use crate::feed::{self, Recorded};
@@ -15,6 +15,7 @@ use crate::link;
 use crate::only::Only;
 use crate::pacing::Pacing;
 use crate::plan::Plan;
+use crate::range::Range;
 use crate::recording::Recording;
 
 /// How often progress is told.
@@ -25,7 +26,7 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 pub struct Progress {
     /// The first tick that is sent, be it to bring the logic server to the range.
     pub first: u64,
-    /// The last tick of the range, if it was given as a number; else the journal's last.
+    /// The last tick of the range.
     pub last: u64,
     /// The last tick that was answered; 0: none.
     pub answered: u64,
@@ -38,6 +39,9 @@ pub struct Progress {
 pub struct Summary {
     /// What the logic server calls itself.
     pub logic: String,
+    /// How the range was understood, where that may be asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// Ticks sent in all, those before the range included.
     pub ticks: u64,
     /// Ticks of the range.
@@ -63,13 +67,20 @@ pub struct Summary {
 /// See [`Error`]. If the journal is damaged, all before the damage is played first.
 pub async fn run(args: ReplayArgs, mut progress: impl FnMut(Progress)) -> Result<Summary, Error> {
     let dir = args.journal.clone();
-    let recording = blocking(move || Recording::open(&dir)).await?;
+    let (from, until) = (args.from, args.until);
+    let (recording, range) = blocking(move || {
+        let recording = Recording::open(&dir)?;
+        let range = Range::of(&recording, from, until)?;
+        Ok((recording, range))
+    })
+    .await?;
     let link::Met { mut incoming, mut outgoing, name, resume } =
-        link::meet(&args, &recording).await?;
+        link::meet(&args, &recording, range.first).await?;
 
     let pacing = Pacing::new(args.speed);
-    let Prepared { plan, feed, range, last } =
-        blocking(move || prepare(resume, &recording, args)).await?;
+    let notes = range.notes.clone();
+    let Prepared { plan, feed, nothing, last } =
+        blocking(move || prepare(resume, &recording, &range, args)).await?;
 
     let first = plan.first;
     let standing = watch::Sender::new(Standing::default());
@@ -89,9 +100,9 @@ pub async fn run(args: ReplayArgs, mut progress: impl FnMut(Progress)) -> Result
     ended?;
     let standing = *standing.borrow();
     if standing.played == 0 {
-        return Err(range);
+        return Err(nothing);
     }
-    Ok(summary(name, &standing))
+    Ok(summary(name, notes, &standing))
 }
 
 /// What is ready to be sent.
@@ -99,24 +110,26 @@ struct Prepared {
     plan: Plan,
     feed: mpsc::Receiver<Result<Recorded, Error>>,
     /// What to say if nothing was in the range.
-    range: Error,
-    /// The last tick that may come.
+    nothing: Error,
+    /// The last tick, as far as is known.
     last: u64,
 }
 
-fn prepare(resume: Resume, recording: &Recording, args: ReplayArgs) -> Result<Prepared, Error> {
-    let plan = Plan::new(resume, recording, &args)?;
-    let last = match args.until {
-        Some(Point::Tick(until)) => until.min(recording.last_tick()),
-        Some(Point::Time(_)) | None => recording.last_tick(),
-    };
+fn prepare(
+    resume: Resume,
+    recording: &Recording,
+    range: &Range,
+    args: ReplayArgs,
+) -> Result<Prepared, Error> {
+    let plan = Plan::new(resume, recording, range.first, &args)?;
+    let last = range.last.unwrap_or(u64::MAX).min(recording.last_tick());
     if last < plan.from {
         return Err(recording.out_of_range());
     }
     let only = (!args.sessions.is_empty()).then(|| Only::new(args.sessions));
     let skipped = if args.whole { Vec::new() } else { recording.skipped().to_vec() };
-    let feed = feed::start(recording.reader(plan.first)?, args.until, only, skipped);
-    Ok(Prepared { plan, feed, range: recording.out_of_range(), last })
+    let feed = feed::start(recording.reader(plan.first)?, range.last, only, skipped);
+    Ok(Prepared { plan, feed, nothing: recording.out_of_range(), last })
 }
 
 async fn blocking<T: Send + 'static>(
@@ -133,11 +146,12 @@ fn how_far(first: u64, last: u64, standing: &watch::Sender<Standing>) -> Progres
     Progress { first, last, answered: standing.answered, in_range: standing.played > 0 }
 }
 
-fn summary(logic: String, standing: &Standing) -> Summary {
+fn summary(logic: String, notes: Vec<String>, standing: &Standing) -> Summary {
     let seconds = standing.began.map_or(0.0, |began| began.elapsed().as_secs_f64());
     let per_second = |amount: f64| if seconds > 0.0 { amount / seconds } else { 0.0 };
     Summary {
         logic,
+        notes,
         ticks: standing.ticks_sent,
         played: standing.played,
         last_tick: standing.answered,

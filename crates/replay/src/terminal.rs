@@ -42,6 +42,9 @@ fn show(bar: &ProgressBar, progress: Progress) {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:<16}{}", "logic", self.logic)?;
+        for note in &self.notes {
+            writeln!(f, "{:<16}{note}", "range")?;
+        }
         writeln!(f, "{:<16}{} played", "ticks", self.played)?;
         if self.ticks > self.played {
             writeln!(f, "{:<16}{} to get there", "", self.ticks - self.played)?;

@@ -16,7 +16,7 @@ use pulsegate_protocol::proto::{
     goodbye::Code, item::Item, to_logic, welcome::Resume,
 };
 use pulsegate_protocol::tick::{Gathering, Head, peek};
-use pulsegate_replay::{Error, Point, ReplayArgs, Speed, Summary, run};
+use pulsegate_replay::{Error, Point, Range, ReplayArgs, Speed, Summary, run};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::codec::Framed;
 use tokio_util::sync::CancellationToken;
@@ -319,6 +319,48 @@ async fn a_range_can_be_given_in_time() {
         play(ReplayArgs { from, until, ..args(recorded.dir.path(), &logic) }).await.unwrap();
     assert_eq!((summary.played, summary.last_tick), (21, 60), "{summary:?}");
     assert_eq!(summary.replies, 21 * 3);
+}
+
+#[test]
+fn a_range_can_be_given_by_the_clock_the_end_and_what_a_session_did() {
+    let recorded = record(100, 1000);
+    let dir = recorded.dir.path();
+    leave(dir, 2, 101);
+    let find = |from: Point, until: Point| Range::find(dir, Some(from), Some(until));
+    let ends = |range: Range| (range.first, range.last);
+
+    let found = find(Point::Opening(1), Point::Closing(2)).unwrap();
+    assert_eq!(ends(found), (2, Some(101)));
+    let error = find(Point::Closing(1), Point::Tick(100)).unwrap_err().to_string();
+    assert_eq!(error, "the journal does not hold the closing of session 1");
+
+    let before_end = |ms| Point::BeforeEnd(Duration::from_millis(ms));
+    assert_eq!(ends(find(before_end(1000), before_end(500)).unwrap()), (81, Some(91)));
+
+    let moment = jiff::Timestamp::from_nanosecond(i128::from(now(40).wall_ns)).unwrap();
+    let moment = moment.to_zoned(jiff::tz::TimeZone::system());
+    let found = find(Point::Clock(moment.time()), Point::Tick(50)).unwrap();
+    assert_eq!(found.notes.len(), 1);
+    assert!(found.notes[0].contains(&moment.date().to_string()), "{found:?}");
+    assert_eq!(ends(found), (40, Some(50)));
+    let elsewhere = moment.time() + Duration::from_secs(3600);
+    let error = find(Point::Clock(elsewhere), Point::Tick(100)).unwrap_err();
+    assert!(matches!(error, Error::NoSuchTime { .. }), "{error}");
+    for (from, until) in [(50, 40), (102, 103)] {
+        let error = find(Point::Tick(from), Point::Tick(until)).unwrap_err();
+        assert!(matches!(error, Error::Range { first: 1, last: 101 }), "{error}");
+    }
+}
+
+/// Goes on with a journal in which a session closes.
+fn leave(dir: &Path, session: u64, number: u64) {
+    let (mut writer, recovered) = Writer::open(Options::new(dir), now(number)).unwrap();
+    let mut batch = Gathering::with_capacity(0);
+    batch.event(Item::Close(proto::Close { session, reason: 1 }));
+    let (epoch, wall_ns) = (recovered.epoch as u32, now(number).wall_ns);
+    let head = Head { number, epoch, wall_ns, ..Head::default() };
+    writer.append(batch.seal(&head), now(number)).unwrap();
+    writer.finish().unwrap();
 }
 
 #[tokio::test]
