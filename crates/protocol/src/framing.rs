@@ -439,6 +439,8 @@ mod tests {
         assert_eq!(framing.next(b"abcd\r"), Ok(None));
         assert!(framing.next(b"abcdef").is_err());
         assert!(framing.next(b"abcde\n").is_err());
+        let tiny = Framing::Lines { max_frame: 1 };
+        assert_eq!(tiny.next(b"a\r\n"), Ok(Some(Frame { body: 0..1, taken: 3 })));
     }
 
     #[test]

@@ -247,6 +247,10 @@ mod tests {
             r#"["ip","status"]"#,
             r#""a string with \"ip\" and \"status\"""#,
             r#""C:\logs, a string that is cut"#,
+            r#"{"ip":"192.0.2.1", cut"#,
+            r#"{"status":"alive", cut"#,
+            r#""{\"status\":1, cut"#,
+            r#""{\u0022ip\u0022:1, cut"#,
             "{",
             "1e999",
             "\u{feff}{}",
@@ -259,6 +263,15 @@ mod tests {
         let long =
             format!(r#"{{"ip":"192.0.2.1","status":"alive","x":"{}"}}"#, "x".repeat(MAX_BODY));
         assert_eq!(BOTH.recognise(long.as_bytes()), Recognition::Packet);
+    }
+
+    #[test]
+    fn the_longest_heartbeat_is_one_and_a_byte_more_is_not() {
+        let mut body = br#"{"ip":"192.0.2.1","status":"alive"}"#.to_vec();
+        body.resize(MAX_BODY, b' ');
+        assert_eq!(BOTH.recognise(&body), claims(Status::Alive, None));
+        body.push(b' ');
+        assert_eq!(BOTH.recognise(&body), Recognition::Packet);
     }
 
     #[test]

@@ -130,6 +130,12 @@ mod tests {
     }
 
     #[test]
+    fn a_message_may_have_64_mebibytes_and_no_more() {
+        assert_eq!(MAX_MESSAGE, 67_108_864);
+        assert_eq!(codec().max_frame_length(), MAX_MESSAGE);
+    }
+
+    #[test]
     fn the_inner_bytes_are_those_that_came() {
         let done = proto::Done { tick: 9, busy_ns: 1000, ..Default::default() };
         let body = from_logic(from_logic::Message::Done(done.clone()));
