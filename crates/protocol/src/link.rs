@@ -141,6 +141,10 @@ mod tests {
         let body = from_logic(from_logic::Message::Done(done.clone()));
         assert_eq!(inner(&body).unwrap(), done.encode_to_vec());
 
+        let push = proto::Push { applied: 9, close: vec![1], ..Default::default() };
+        let body = from_logic(from_logic::Message::Push(push.clone()));
+        assert_eq!(inner(&body).unwrap(), push.encode_to_vec());
+
         let ping = from_logic(from_logic::Message::Ping(proto::Ping { id: 1 }));
         assert_eq!(inner(&ping), None);
         assert_eq!(inner(&Bytes::new()), None);
