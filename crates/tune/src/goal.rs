@@ -1,0 +1,121 @@
+//! Which candidate is the best, and for what.
+
+use std::time::Duration;
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::figures::Figures;
+use crate::work::Work;
+
+/// Of the time, to be left for sleep by a beat that somebody might call possible.
+const LEAST_SLEEP: f64 = 0.1;
+
+/// What the beat is to be like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Goal {
+    /// The most even beat that keeps four fifths of the wanted beats
+    Steady,
+    /// The most sleep for the machine that keeps nine of ten wanted beats, and then the shortest
+    /// time without sleep
+    Gentle,
+    /// The most beats that leave a fifth of the time for sleep, and never pile up: no more than
+    /// half a second on end without sleep, or one long tick's work
+    Fast,
+}
+
+/// What candidates are held against.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Aim {
+    /// Wanted beats per second.
+    pub wanted: f64,
+    /// The same, or as many as the work leaves room for.
+    pub possible: f64,
+    /// The longest work of a tick: so long a time without sleep there is with any strategy.
+    pub longest_work: Duration,
+}
+
+impl Aim {
+    /// So many beats per second, for this work.
+    pub fn new(wanted: f64, work: &Work) -> Self {
+        let most = (1.0 - LEAST_SLEEP) / work.mean().as_secs_f64();
+        Self { wanted, possible: wanted.min(most), longest_work: work.longest() }
+    }
+
+    /// Whether the work leaves no room for the wanted beats.
+    pub fn is_out_of_reach(&self) -> bool {
+        self.possible < self.wanted
+    }
+}
+
+impl Goal {
+    /// The word for it on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Steady => "steady",
+            Self::Gentle => "gentle",
+            Self::Fast => "fast",
+        }
+    }
+
+    /// What it means, in half a sentence.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Steady => "the most even beat that keeps four fifths of the wanted beats",
+            Self::Gentle => {
+                "the most sleep that keeps nine of ten wanted beats, and then the shortest time without"
+            }
+            Self::Fast => "the most beats that leave a fifth of the time asleep and never pile up",
+        }
+    }
+
+    /// Whether these figures are good enough at all.
+    pub fn admits(self, figures: &Figures, aim: &Aim) -> bool {
+        figures.stalls == 0
+            && match self {
+                Self::Steady => figures.rate >= 0.8 * aim.possible,
+                Self::Gentle => figures.rate >= 0.9 * aim.possible,
+                Self::Fast => {
+                    let longest = aim.longest_work.max(Duration::from_millis(500));
+                    figures.asleep >= 0.2 && figures.backlog <= longest
+                }
+            }
+    }
+
+    /// The best of these, by its place among them; the first, of those that are equally good.
+    /// `None` only if there are none.
+    pub fn best<'a>(
+        self,
+        all: impl Iterator<Item = (usize, &'a Figures)>,
+        aim: &Aim,
+    ) -> Option<usize> {
+        let rank = |figures| (!self.admits(figures, aim), self.demerits(figures, aim));
+        let ranked = all.map(|(place, figures)| (place, rank(figures)));
+        ranked
+            .min_by(|(_, (missed, a)), (_, (also, b))| {
+                let by_demerits = || {
+                    let pairs = a.iter().zip(b).map(|(a, b)| a.total_cmp(b));
+                    pairs.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
+                };
+                missed.cmp(also).then_with(by_demerits)
+            })
+            .map(|(place, _)| place)
+    }
+
+    /// What speaks against a candidate, the gravest first. A percent makes no difference that
+    /// anybody would notice, so it leaves the word to what comes next.
+    fn demerits(self, figures: &Figures, aim: &Aim) -> [f64; 5] {
+        let percents = |share: f64| (100.0 * share).round();
+        let stalls = figures.stalls as f64;
+        let spread = percents(figures.spread());
+        let backlog = percents(figures.backlog.as_secs_f64());
+        let off = percents((figures.rate / aim.possible).ln().abs());
+        let asleep = percents(figures.asleep);
+        match self {
+            Self::Steady => [stalls, spread, off, -asleep, backlog],
+            Self::Gentle => [stalls, -asleep, backlog, spread, off],
+            Self::Fast => [stalls, -percents(figures.rate.ln()), spread, backlog, -asleep],
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The beats that a relay would have made.
+//!
+//! Where a beat is placed is [`Pacer`]'s doing, in here as in a relay. What is left is what the
+//! relay's beat thread does with it: it beats when the beat is due, or at once if that is past; it
+//! counts work from the due moment until logic's answer; and it goes on without logic when an
+//! answer takes too long.
+
+use std::slice;
+use std::time::Duration;
+
+use pulsegate_cadence::{InForce, Pacer, Strategy};
+
+/// After how long a beat goes on without logic: the default of `tick.stall_after`.
+pub const STALL_AFTER: Duration = Duration::from_secs(2);
+
+/// One beat. Times are offsets from the first one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beat {
+    /// Where the strategy wanted it.
+    pub due: Duration,
+    /// When it was: later, if work was not done before.
+    pub at: Duration,
+    /// When the work on it was done, as far as the next beat waited for it.
+    pub done: Duration,
+    /// Whether the next beat waited for logic's answer.
+    pub answered: bool,
+    /// When the next beat was.
+    pub next: Duration,
+    /// The rule that placed the next beat.
+    pub in_force: InForce,
+}
+
+impl Beat {
+    /// From this beat to the next.
+    pub fn interval(&self) -> Duration {
+        self.next - self.at
+    }
+
+    /// Between the end of the work and the next beat.
+    pub fn sleep(&self) -> Duration {
+        self.next - self.done
+    }
+}
+
+/// The beats of a strategy over a run of work times, one for each.
+pub fn beats(strategy: Strategy, run: &[Duration]) -> Beats<'_> {
+    let start = Duration::ZERO;
+    Beats { pacer: Pacer::new(strategy), run: run.iter(), due: start, at: start, logic_free: start }
+}
+
+/// See [`beats`].
+#[derive(Debug, Clone)]
+pub struct Beats<'a> {
+    pacer: Pacer,
+    run: slice::Iter<'a, Duration>,
+    due: Duration,
+    at: Duration,
+    /// When logic has answered all that it was sent.
+    logic_free: Duration,
+}
+
+impl Iterator for Beats<'_> {
+    type Item = Beat;
+
+    fn next(&mut self) -> Option<Beat> {
+        let work = *self.run.next()?;
+        let (due, at) = (self.due, self.at);
+        let is_idle = self.logic_free <= at;
+        self.logic_free = self.logic_free.max(at) + work;
+        let give_up = if is_idle { at.max(due + STALL_AFTER) } else { at };
+        let done = self.logic_free.min(give_up);
+        let placed = self.pacer.next(due, done - due);
+        self.due = placed.due;
+        self.at = placed.due.max(done);
+        let answered = self.logic_free <= give_up;
+        Some(Beat { due, at, done, answered, next: self.at, in_force: placed.in_force })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pulsegate_cadence::Overrun;
+
+    use super::*;
+
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    fn simulated(strategy: Strategy, works: &[u64]) -> Vec<Beat> {
+        let run: Vec<_> = works.iter().copied().map(MS).collect();
+        beats(strategy, &run).collect()
+    }
+
+    fn at_and_sleep(beats: &[Beat]) -> Vec<(u128, u128)> {
+        beats.iter().map(|beat| (beat.at.as_millis(), beat.sleep().as_millis())).collect()
+    }
+
+    #[test]
+    fn adaptive_eats_into_its_sleep_as_in_the_example_of_cadence() {
+        // A tenth of it: a relay does not wait for longer than two seconds.
+        let strategy = Strategy::Adaptive { sleep: MS(100), budget: MS(200) };
+        let beats = simulated(strategy, &[150, 260, 300, 350, 20]);
+        assert_eq!(at_and_sleep(&beats), [(0, 100), (250, 40), (550, 0), (850, 0), (1200, 100)]);
+        assert!(beats.iter().all(|beat| beat.at == beat.due && beat.answered));
+    }
+
+    #[test]
+    fn catching_up_is_late_for_what_it_missed_and_then_on_time() {
+        let strategy = Strategy::Deadline { period: MS(50), overrun: Overrun::CatchUp { max: 5 } };
+        let beats = simulated(strategy, &[120, 10, 10, 10]);
+        let due_and_at: Vec<_> =
+            beats.iter().map(|beat| (beat.due.as_millis(), beat.at.as_millis())).collect();
+        assert_eq!(due_and_at, [(0, 0), (50, 120), (100, 130), (150, 150)]);
+        let sleeps: Vec<_> = beats.iter().map(|beat| beat.sleep().as_millis()).collect();
+        assert_eq!(sleeps, [0, 0, 10, 40]);
+    }
+
+    #[test]
+    fn skipping_waits_for_the_next_point_and_stretching_moves_the_grid() {
+        let at = |overrun| {
+            let strategy = Strategy::Deadline { period: MS(50), overrun };
+            let beats = simulated(strategy, &[10, 70, 10, 10]);
+            beats.iter().map(|beat| beat.at.as_millis()).collect::<Vec<_>>()
+        };
+        assert_eq!(at(Overrun::Skip), [0, 50, 150, 200]);
+        assert_eq!(at(Overrun::Stretch), [0, 50, 120, 170]);
+    }
+
+    #[test]
+    fn combined_rests_while_it_is_fixed() {
+        let strategy = Strategy::Combined { sleep: MS(50), budget: MS(0), overruns: 2, calm: 2 };
+        let beats = simulated(strategy, &[60, 60, 60, 10, 10, 10]);
+        let sleeps: Vec<_> = beats.iter().map(|beat| beat.sleep().as_millis()).collect();
+        assert_eq!(sleeps, [0, 0, 50, 50, 50, 40]);
+        let fixed: Vec<_> = beats.iter().map(|beat| beat.in_force == InForce::Fixed).collect();
+        assert_eq!(fixed, [false, false, true, true, true, false]);
+    }
+
+    #[test]
+    fn beats_go_on_without_logic_until_it_has_answered_all() {
+        let strategy = Strategy::Adaptive { sleep: MS(1000), budget: MS(0) };
+        let beats = simulated(strategy, &[3500, 10, 10, 10]);
+        assert_eq!(at_and_sleep(&beats), [(0, 0), (2000, 1000), (3000, 1000), (4000, 990)]);
+        let answered: Vec<_> = beats.iter().map(|beat| beat.answered).collect();
+        assert_eq!(answered, [false, false, false, true]);
+    }
+}

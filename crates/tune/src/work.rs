@@ -1,0 +1,138 @@
+//! How long each tick's work took.
+
+mod distribution;
+mod journal;
+mod spreadsheet;
+
+use std::path::Path;
+use std::time::Duration;
+
+pub use distribution::Distribution;
+
+use crate::error::Error;
+
+/// Work times, in the order in which they came.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Work {
+    /// Where they come from, for people.
+    pub origin: String,
+    /// Ticks that followed one another. Two runs are not one sequence: between them the relay was
+    /// restarted, or a tick's work is not known. None is empty.
+    pub runs: Vec<Vec<Duration>>,
+    /// How many ticks are left out, since logic had not answered them when the beat went on.
+    pub unanswered: usize,
+    /// From beat to beat as the recorded relay wanted it, if that can be seen.
+    pub period: Option<Duration>,
+    sorted: Vec<Duration>,
+}
+
+impl Work {
+    /// The ticks of a journal whose work is known: from the beat until logic's answer. How late the
+    /// beat itself was is no part of it, for that is the doing of the strategy in force.
+    ///
+    /// # Errors
+    /// There is no journal, it is damaged, or logic answered none of its ticks in time.
+    pub fn recorded(dir: &Path) -> Result<Self, Error> {
+        let (runs, unanswered, period) = journal::read(dir)?.into_parts();
+        if runs.is_empty() {
+            return Err(Error::Unanswered(dir.to_owned()));
+        }
+        Ok(Self { unanswered, period, ..Self::of(format!("journal {}", dir.display()), runs) })
+    }
+
+    /// Durations of a CSV file, as one run.
+    ///
+    /// # Errors
+    /// The file cannot be read, a line of it holds no duration, or it is not clear which column.
+    pub fn listed(path: &Path, column: Option<&str>) -> Result<Self, Error> {
+        let run = spreadsheet::read(path, column)?;
+        Ok(Self::of(path.display().to_string(), vec![run]))
+    }
+
+    /// So many work times out of a distribution, as one run: the same for the same seed.
+    pub fn drawn(distribution: &Distribution, ticks: u64, seed: u64) -> Self {
+        Self::of(distribution.to_string(), vec![distribution.draw(ticks, seed)])
+    }
+
+    /// These runs; those without a tick do not count.
+    pub fn of(origin: impl Into<String>, mut runs: Vec<Vec<Duration>>) -> Self {
+        runs.retain(|run| !run.is_empty());
+        let mut sorted: Vec<_> = runs.iter().flatten().copied().collect();
+        sorted.sort_unstable();
+        Self { origin: origin.into(), runs, unanswered: 0, period: None, sorted }
+    }
+
+    /// How many there are.
+    pub fn ticks(&self) -> usize {
+        self.sorted.len()
+    }
+
+    /// The mean; 0 if there are none.
+    pub fn mean(&self) -> Duration {
+        let sum: Duration = self.sorted.iter().sum();
+        u32::try_from(self.ticks())
+            .ok()
+            .and_then(|count| sum.checked_div(count))
+            .unwrap_or_default()
+    }
+
+    /// So large a share of the work times is no longer than this; 0 if there are none.
+    pub fn quantile(&self, share: f64) -> Duration {
+        let rank = (share * self.ticks() as f64).ceil() as usize;
+        let index = rank.max(1).min(self.ticks()) - usize::from(!self.sorted.is_empty());
+        self.sorted.get(index).copied().unwrap_or_default()
+    }
+
+    /// The longest; 0 if there are none.
+    pub fn longest(&self) -> Duration {
+        self.sorted.last().copied().unwrap_or_default()
+    }
+}
+
+/// A duration such as `12.5ms`; a number alone is in this unit.
+fn duration(text: &str, unit: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    if let Ok(number) = text.parse::<f64>() {
+        let seconds = number * seconds_in(unit);
+        return Duration::try_from_secs_f64(seconds)
+            .map_err(|_| format!("{text} is no length of time"));
+    }
+    humantime::parse_duration(text).map_err(|error| format!("{text:?} is no duration: {error}"))
+}
+
+fn seconds_in(unit: &str) -> f64 {
+    match unit {
+        "s" => 1.0,
+        "us" => 1e-6,
+        "ns" => 1e-9,
+        _ => 1e-3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    #[test]
+    fn quantiles_are_work_times_that_there_were() {
+        let work = Work::of("", vec![vec![MS(4), MS(1)], vec![], vec![MS(3), MS(2)]]);
+        assert_eq!(work.runs.len(), 2);
+        assert_eq!(
+            [0.0, 0.25, 0.5, 0.51, 1.0].map(|share| work.quantile(share)),
+            [1, 1, 2, 3, 4].map(MS)
+        );
+        assert_eq!((work.mean(), work.longest()), (Duration::from_micros(2500), MS(4)));
+    }
+
+    #[test]
+    fn a_number_alone_is_in_milliseconds_unless_told_otherwise() {
+        assert_eq!(duration("12.5", "ms"), Ok(Duration::from_micros(12_500)));
+        assert_eq!(duration(" 12.5ms ", "s"), Ok(Duration::from_micros(12_500)));
+        assert_eq!(duration("7", "us"), Ok(Duration::from_micros(7)));
+        for text in ["", "-1", "nan", "soon", "1e30"] {
+            assert!(duration(text, "ms").is_err(), "{text}");
+        }
+    }
+}
