@@ -47,6 +47,8 @@ enum Command {
     Journal(journal::JournalCommand),
     /// Send recorded ticks to a logic server
     Replay(pulsegate_replay::ReplayArgs),
+    /// Find the strategy and settings that suit how long ticks take
+    Tune(pulsegate_tune::TuneArgs),
     /// Print the completions for a shell
     Completions {
         /// The shell
@@ -76,6 +78,7 @@ impl Cli {
             Some(Command::Replay(args)) => {
                 Ok(runtime()?.block_on(pulsegate_replay::terminal::run(args)))
             }
+            Some(Command::Tune(args)) => Ok(pulsegate_tune::terminal::run(&args)),
             Some(Command::Completions { shell }) => {
                 let mut command = <Self as clap::CommandFactory>::command();
                 clap_complete::generate(shell, &mut command, "pulsegate", &mut std::io::stdout());
