@@ -25,7 +25,7 @@ impl Axis {
     /// Numbers to write beside it: some 4 to 9 round ones.
     pub(super) fn marks(&self) -> Vec<f64> {
         let (from, to) = self.values;
-        let rough = (to - from) / 6.0;
+        let rough = (to - from) / 8.0;
         if !(rough.is_finite() && rough > 0.0) {
             return vec![from];
         }

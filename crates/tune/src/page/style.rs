@@ -3,10 +3,10 @@
 /// The colours of the strategies can be told apart by the colour-blind, and on either ground.
 pub(super) const SHEET: &str = "
 :root { color-scheme: light dark; --ground: #ffffff; --ink: #1b1f24; --faint: #656d76;
-  --line: #d5dae0; --panel: #f3f5f7; --work: #5b7fa6; --sleep: #dfe8d3; --beat: #1b1f24;
+  --line: #d5dae0; --panel: #f3f5f7; --work: #5b7fa6; --sleep: #c8dcae; --beat: #1b1f24;
   --fixed: #c97a00; --adaptive: #0072b2; --combined: #008a63; --deadline: #b4508f; }
 @media (prefers-color-scheme: dark) { :root { --ground: #14181d; --ink: #e6e9ec; --faint: #98a2ac;
-  --line: #353c44; --panel: #1d232a; --work: #6d94bf; --sleep: #2f3d2a; --beat: #f0f2f4;
+  --line: #353c44; --panel: #1d232a; --work: #4a78ab; --sleep: #45603a; --beat: #f0f2f4;
   --fixed: #e69f00; --adaptive: #56b4e9; --combined: #2fc796; --deadline: #e08cc0; } }
 * { box-sizing: border-box }
 body { margin: 2rem auto; max-width: 62rem; padding: 0 1rem; background: var(--ground);
@@ -27,7 +27,7 @@ table { border-collapse: collapse; font-size: .82rem; width: 100% }
 th { text-align: left; font-weight: 600; color: var(--faint); vertical-align: bottom }
 th, td { padding: .25rem .6rem .25rem 0; border-bottom: 1px solid var(--line) }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
-tr.chosen td { font-weight: 600 }
+tr.chosen td { font-weight: 600 } td:first-child { white-space: nowrap }
 .key { display: inline-block; width: .7em; height: .7em; border-radius: 2px; margin-right: .5em }
 .key.fixed { background: var(--fixed) } .key.adaptive { background: var(--adaptive) }
 .key.combined { background: var(--combined) } .key.deadline { background: var(--deadline) }
@@ -37,6 +37,7 @@ figure { margin: 0 } figcaption span { margin-right: 1.2em; white-space: nowrap 
 svg { width: 100%; height: auto; display: block; margin: .4rem 0 }
 svg text { fill: var(--ink); font: 12px system-ui, 'DejaVu Sans', sans-serif }
 svg text.faint { fill: var(--faint) } svg text.strong { font-weight: 600 }
+svg text.label { paint-order: stroke; stroke: var(--ground); stroke-width: 4 }
 svg .grid { stroke: var(--line); stroke-width: 1 } svg .axis { stroke: var(--faint) }
 svg .wanted { stroke: var(--faint); stroke-dasharray: 3 3 }
 svg .work { fill: var(--work) } svg .sleep { fill: var(--sleep) }

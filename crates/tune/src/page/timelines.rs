@@ -23,7 +23,7 @@ pub(super) fn draw(tuning: &Tuning) -> Markup {
     let height = LANE * tuning.best.len() as f64 + 44.0;
     let bottom = height - 40.0;
     let period = 1.0 / tuning.aim.wanted;
-    let axis = Axis { values: (0.0, period * SHOWN as f64), places: (0.0, WIDTH - 1.0) };
+    let axis = Axis { values: (0.0, period * SHOWN as f64), places: (6.0, WIDTH - 14.0) };
     html! {
         h2 { "Work, sleep and beats at the worst moment" }
         figure {
@@ -77,8 +77,8 @@ fn timeline(
     let (work, sleep, ticks) = paths(&shown, start, axis, top + 24.0);
     let name = candidate.strategy.name();
     html! {
-        text.strong x="0" y=(top + 16.0) { (name) }
-        text.faint x="76" y=(top + 16.0) {
+        text.strong x="6" y=(top + 16.0) { (name) }
+        text.faint x="82" y=(top + 16.0) {
             (in_short(candidate.strategy)) " — " (shown.len()) " beats here"
         }
         path.sleep d=(sleep) {}

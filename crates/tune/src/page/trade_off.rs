@@ -65,7 +65,7 @@ fn label(chosen: &Candidate, x: &Axis, y: &Axis) -> Markup {
     let (at, height) = (x.place(spread(chosen)), y.place(rest(chosen)));
     let (anchor, beside) = if at > WIDTH / 2.0 { ("end", -16.0) } else { ("start", 16.0) };
     html! {
-        text.strong x=(at + beside) y=(height - 8.0) text-anchor=(anchor) {
+        text.strong.label x=(at + beside) y=(height - 8.0) text-anchor=(anchor) {
             (chosen.strategy.name()) ", " (in_short(chosen.strategy))
         }
     }
