@@ -42,8 +42,10 @@ impl Attack {
 pub(crate) struct Figures(Vec<(String, String)>);
 
 impl Figures {
-    /// Adds a figure, with its unit in its name.
+    /// Adds a figure, with its unit in its name. It is printed at once too: what comes next may break
+    /// a promise, and take the table with it.
     pub(crate) fn add(&mut self, what: &str, value: impl fmt::Display) {
+        println!("  {what}: {value}");
         self.0.push((what.to_owned(), value.to_string()));
     }
 }
