@@ -161,8 +161,7 @@ impl Transcript {
             return Err(self.misplaced("its first record is no head".into()));
         };
         let message = message(record, standing.last_tick, standing.wall_ns.max(self.created_ns));
-        let followed =
-            message.and_then(|message| standing.follow(&message).map(|()| message));
+        let followed = message.and_then(|message| standing.follow(&message).map(|()| message));
         followed.map_err(|Bad(what)| self.misplaced(what.into_owned()))
     }
 

@@ -1,7 +1,10 @@
 //! `pulsegate journal`: what is on disk.
 
 mod cat;
-mod line;
+mod export;
+mod parts;
+mod selection;
+mod stats;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -12,11 +15,13 @@ use clap::Subcommand;
 use comfy_table::{CellAlignment, Table, presets};
 use miette::IntoDiagnostic;
 use pulsegate_journal::{Info, SegmentInfo, Verified};
+use pulsegate_recording::line::time;
 
 /// A glance shows so many segments; of more, the oldest are summed up.
 const SEGMENTS_SHOWN: usize = 12;
 
-/// What can be asked about a journal. None of it disturbs a relay that writes it meanwhile.
+/// What can be asked about a journal, and made of one. Only a repair changes it; nothing else disturbs
+/// a relay that writes it meanwhile.
 #[derive(Debug, Subcommand)]
 pub enum JournalCommand {
     /// Show what is in a journal, at a glance
@@ -29,6 +34,16 @@ pub enum JournalCommand {
     },
     /// Print events, packets and replies as JSON, one a line
     Cat(cat::CatArgs),
+    /// Add up what each session did, or what each second held
+    Stats(stats::StatsArgs),
+    /// Write a part of a journal as JSON lines, as a table, or as TCP conversations
+    Export(export::ExportArgs),
+    /// Cut a range out, as a small journal of its own
+    Cut(parts::CutArgs),
+    /// Join parts of one journal again
+    Merge(parts::MergeArgs),
+    /// Cut off a torn end as a start does, or save what is whole before damage
+    Repair(parts::RepairArgs),
     /// Read all of a journal and find the first damage; the exit status says whether there is any
     Verify {
         /// The journal's directory
@@ -45,6 +60,11 @@ pub fn run(command: JournalCommand) -> miette::Result<ExitCode> {
     let done = match command {
         JournalCommand::Info { dir, json } => show_info(&mut out, &dir, json)?,
         JournalCommand::Cat(args) => cat::run(&mut out, &args)?,
+        JournalCommand::Stats(args) => stats::run(&mut out, &args)?,
+        JournalCommand::Export(args) => export::run(&mut out, &args)?,
+        JournalCommand::Cut(args) => parts::run(&mut out, &args)?,
+        JournalCommand::Merge(args) => parts::run_merge(&mut out, &args)?,
+        JournalCommand::Repair(args) => parts::run_repair(&mut out, &args)?,
         JournalCommand::Verify { dir } => {
             let verified = pulsegate_journal::verify(&dir).into_diagnostic()?;
             write!(out, "{}", verdict(&dir, &verified))
@@ -95,6 +115,9 @@ fn glance(dir: &Path, info: &Info) -> String {
     };
     fact("journal", dir.display().to_string());
     fact("lineage", info.lineage.clone());
+    if let Some(origin) = &info.cut_of {
+        fact("cut of", origin.clone());
+    }
     fact("lives", info.epochs.to_string());
     fact(
         "ticks",
@@ -169,12 +192,6 @@ fn table() -> Table {
 
 fn or_none(tick: Option<u64>) -> String {
     tick.map_or("none".to_owned(), |tick| format!("tick {tick}"))
-}
-
-/// A wall time for people and for JSON: `2026-11-22T06:28:56.123Z`.
-fn time(wall_ns: u64) -> String {
-    jiff::Timestamp::from_nanosecond(wall_ns.into())
-        .map_or_else(|_| wall_ns.to_string(), |time| format!("{time:.3}"))
 }
 
 #[cfg(test)]

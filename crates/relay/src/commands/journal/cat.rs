@@ -1,135 +1,77 @@
 //! `pulsegate journal cat`: a journal as JSON lines.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::Duration;
 
 use clap::Args;
 use miette::IntoDiagnostic;
-use prost::Message as _;
-use pulsegate_journal::{Reader, Record};
-use pulsegate_protocol::proto::item::Item as Event;
-use pulsegate_protocol::proto::reply::To;
-use pulsegate_protocol::proto::{Done, Push, Reply, Tick};
-use serde_json::json;
+use pulsegate_recording::{Entry, Filter, Stretch, line};
+use pulsegate_replay::{Point, Range};
 
-use super::line::Line;
+use super::selection::{Part, Wanted, tell_of_others};
+
+/// How often a journal that is being written is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Which records to print.
 #[derive(Debug, Args)]
 pub struct CatArgs {
-    /// The journal's directory
-    dir: PathBuf,
-    /// The first tick to print
-    #[arg(long, value_name = "TICK")]
-    from: Option<u64>,
-    /// The last tick to print
-    #[arg(long, value_name = "TICK")]
-    until: Option<u64>,
-    /// Only what concerns this session; may be given several times
-    #[arg(long = "session", value_name = "ID")]
-    sessions: Vec<u64>,
+    #[command(flatten)]
+    part: Part,
+    #[command(flatten)]
+    wanted: Wanted,
+    /// Go on with what a relay writes from now on, until --until or Ctrl-C. Without --from, nothing
+    /// of what is there already
+    #[arg(long, short)]
+    follow: bool,
 }
 
 /// Prints the records. What cannot be read is the outer error, what cannot be written the inner.
 pub(super) fn run(out: &mut impl Write, args: &CatArgs) -> miette::Result<io::Result<()>> {
-    let mut reader = Reader::open(&args.dir).into_diagnostic()?;
-    if let Some(from) = args.from {
-        reader.seek(from).into_diagnostic()?;
-    }
-    while let Some(record) = reader.read().into_diagnostic()? {
-        if let Err(error) = args.print(out, &record)? {
-            return Ok(Err(error));
+    let mut stretch = args.open()?;
+    let mut filter = args.wanted.filter();
+    loop {
+        while let Some(record) = stretch.read().into_diagnostic()? {
+            let entries = Entry::all_of(&record).into_diagnostic()?;
+            if let Err(error) = print(out, &entries, &mut filter) {
+                return Ok(Err(error));
+            }
         }
-        // Answers follow their ticks: the range ends with the answer to its last tick.
-        if args.until.is_some_and(|until| answers(&record) >= Some(until)) {
+        if !args.follow || stretch.is_over() {
             break;
         }
+        if let Err(error) = out.flush() {
+            return Ok(Err(error));
+        }
+        sleep(LOOK_EVERY);
     }
+    tell_of_others(&filter);
     Ok(Ok(()))
 }
 
-fn answers(record: &Record) -> Option<u64> {
-    match record {
-        Record::Answer { tick, .. } => Some(*tick),
-        _ => None,
-    }
+fn print(out: &mut impl Write, entries: &[Entry], filter: &mut Filter) -> io::Result<()> {
+    let mut wanted = entries.iter().filter(|entry| filter.admits(entry));
+    wanted.try_for_each(|entry| line::write(out, entry))
 }
 
 impl CatArgs {
-    fn print(&self, out: &mut impl Write, record: &Record) -> miette::Result<io::Result<()>> {
-        Ok(match record {
-            Record::Tick { peek, bytes } if self.has(peek.head.number) => {
-                let tick = Tick::decode(bytes.clone()).into_diagnostic()?;
-                self.events(out, tick)
-            }
-            Record::Answer { tick, wall_ns, bytes } if self.has(*tick) => {
-                let done = Done::decode(bytes.clone()).into_diagnostic()?;
-                self.replies(out, done.replies, || Line::new(*tick, *wall_ns, "reply"))
-            }
-            Record::Push { wall_ns, bytes } => {
-                let push = Push::decode(bytes.clone()).into_diagnostic()?;
-                if !self.has(push.applied) {
-                    return Ok(Ok(()));
-                }
-                let line = || Line::new(push.applied, *wall_ns, "reply").field("push", true);
-                self.replies(out, push.replies, line)
-            }
-            _ => Ok(()),
-        })
-    }
-
-    fn has(&self, tick: u64) -> bool {
-        self.from.is_none_or(|from| tick >= from) && self.until.is_none_or(|until| tick <= until)
-    }
-
-    fn wants(&self, session: Option<u64>) -> bool {
-        self.sessions.is_empty() || session.is_some_and(|id| self.sessions.contains(&id))
-    }
-
-    fn events(&self, out: &mut impl Write, tick: Tick) -> io::Result<()> {
-        let (number, wall_ns) = (tick.number, tick.wall_ns);
-        for event in tick.items.into_iter().filter_map(|item| item.item) {
-            if self.wants(session_of(&event)) {
-                Line::of_event(number, wall_ns, event).write(out)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn replies(
-        &self,
-        out: &mut impl Write,
-        replies: Vec<Reply>,
-        line: impl Fn() -> Line,
-    ) -> io::Result<()> {
-        for reply in replies {
-            let (wanted, line) = match reply.to {
-                Some(To::Session(id)) => {
-                    (self.wants(Some(id)), line().field("session", id).field("to", id))
-                }
-                Some(To::Several(several)) => (
-                    several.ids.iter().any(|id| self.wants(Some(*id))),
-                    line().field("to", several.ids),
-                ),
-                Some(To::All(_)) => (true, line().field("to", "all")),
-                None => (self.wants(None), line().field("to", json!(null))),
-            };
-            if wanted {
-                line.payload(&reply.payload).write(out)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-fn session_of(event: &Event) -> Option<u64> {
-    match event {
-        Event::Packet(packet) => Some(packet.session),
-        Event::Open(open) => Some(open.session),
-        Event::State(change) => Some(change.session),
-        Event::Close(close) => Some(close.session),
-        Event::Heartbeat(heartbeat) => Some(heartbeat.session),
-        Event::Pace(_) | Event::Gap(_) | Event::Restored(_) | Event::Skipped(_) => None,
+    fn open(&self) -> miette::Result<Stretch> {
+        let Part { dir, from, until } = &self.part;
+        // Of a tick that is yet to come nobody can say where it is.
+        let first = match from {
+            _ if !self.follow => return self.part.open(),
+            Some(Point::Tick(tick)) => *tick,
+            None => pulsegate_journal::info(dir).into_diagnostic()?.last_tick + 1,
+            Some(_) => return self.part.open(),
+        };
+        let last = match until {
+            Some(Point::Tick(tick)) => Some(*tick),
+            Some(_) => Range::find(dir, None, *until).into_diagnostic()?.last,
+            None => None,
+        };
+        let range = Range { first, last, notes: Vec::new() };
+        Stretch::open(dir, &range).into_diagnostic()
     }
 }
 
@@ -137,8 +79,12 @@ fn session_of(event: &Event) -> Option<u64> {
 mod tests {
     use std::path::Path;
 
-    use pulsegate_journal::{Now, Options, Writer};
-    use pulsegate_protocol::proto::{All, Close, Open, Sessions, StateChange};
+    use clap::Parser;
+    use prost::Message as _;
+    use pulsegate_journal::{Now, Options, Timing, Writer};
+    use pulsegate_protocol::proto::item::Item as Event;
+    use pulsegate_protocol::proto::reply::To;
+    use pulsegate_protocol::proto::{All, Close, Done, Open, Push, Reply, Sessions, StateChange};
     use pulsegate_protocol::tick::{Gathering, Head};
 
     use super::*;
@@ -175,18 +121,27 @@ mod tests {
         let several = To::Several(Sessions { ids: vec![13, 14] });
         let push = Push { applied: 1, replies: vec![reply(several, b"")], ..Default::default() };
         writer.push(&push.encode_to_vec(), NOW).unwrap();
+        let timing = Timing { tick: 2, lateness_us: 7, ..Timing::default() };
+        writer.timing(&timing, NOW).unwrap();
         let done = Done { tick: 2, ..Default::default() };
         writer.answer(&done.encode_to_vec(), 2, false, NOW).unwrap();
         put(&mut writer, 3, |batch| batch.packet(14, b"late"));
         writer.finish().unwrap();
     }
 
-    fn cat(from: Option<u64>, until: Option<u64>, sessions: &[u64]) -> Vec<String> {
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: CatArgs,
+    }
+
+    fn cat(arguments: &str) -> Vec<String> {
         let dir = tempfile::tempdir().unwrap();
         journal(dir.path());
-        let args = CatArgs { dir: dir.path().to_owned(), from, until, sessions: sessions.to_vec() };
+        let name = dir.path().to_str().unwrap();
+        let line = ["cat", name].into_iter().chain(arguments.split_whitespace());
         let mut out = Vec::new();
-        run(&mut out, &args).unwrap().unwrap();
+        run(&mut out, &Line::parse_from(line).args).unwrap().unwrap();
         let text = String::from_utf8(out).unwrap();
         for line in text.lines() {
             serde_json::from_str::<serde::de::IgnoredAny>(line).unwrap();
@@ -197,7 +152,7 @@ mod tests {
     #[test]
     fn each_event_packet_and_reply_is_a_line() {
         assert_eq!(
-            cat(None, None, &[]),
+            cat(""),
             [
                 r#"{"tick":1,"kind":"open","session":12,"peer":"192.0.2.1:5"}"#,
                 r#"{"tick":1,"kind":"packet","session":12,"payload":{"n":1.10,"n":1e400}}"#,
@@ -215,18 +170,44 @@ mod tests {
 
     #[test]
     fn a_range_holds_its_ticks_and_their_answers() {
-        let kinds = |from, until| cat(from, until, &[]).len();
-        assert_eq!(kinds(Some(1), Some(1)), 5);
-        assert_eq!(kinds(Some(2), Some(2)), 3);
-        assert_eq!(kinds(Some(2), None), 4);
-        assert_eq!(kinds(Some(4), None), 0);
+        let lines = |range| cat(range).len();
+        assert_eq!(lines("--from 1 --until 1"), 6);
+        assert_eq!(lines("--from 2 --until 2"), 3);
+        assert_eq!(lines("--from 2"), 4);
+        assert_eq!(lines("--from 1 --until session:12:close"), 9);
+        assert_eq!(lines("--from 1 --until 1 --follow"), 6);
     }
 
     #[test]
     fn a_session_is_shown_with_all_that_concerns_it() {
-        let lines = cat(None, None, &[13, 14]);
+        let lines = cat("--session 13 --session 14");
         assert_eq!(lines.len(), 4, "{lines:#?}");
         assert!(lines.iter().any(|line| line.contains("\"all\"")));
         assert!(!lines.iter().any(|line| line.contains("\"session\":12")));
+    }
+
+    #[test]
+    fn what_is_bookkeeping_is_shown_if_it_is_asked_for() {
+        assert_eq!(
+            cat("--kind answer,timing --until 2"),
+            [
+                r#"{"tick":1,"kind":"answer","busy_ns":0,"replies":2,"close":[]}"#,
+                concat!(
+                    r#"{"tick":2,"kind":"timing","lateness_us":7,"work_us":0,"sleep_us":0,"#,
+                    r#""strategy":"","items":0,"bytes":0}"#
+                ),
+                r#"{"tick":2,"kind":"answer","busy_ns":0,"replies":0,"close":[]}"#,
+            ]
+        );
+        assert_eq!(cat("--kind close").len(), 1);
+    }
+
+    #[test]
+    fn a_condition_shows_the_packets_and_replies_that_fulfil_it() {
+        assert_eq!(
+            cat("--where [0]=1"),
+            [r#"{"tick":1,"kind":"reply","session":12,"to":12,"payload":[1]}"#]
+        );
+        assert_eq!(cat("--where n>2").len(), 0);
     }
 }
