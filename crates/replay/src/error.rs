@@ -52,6 +52,18 @@ pub enum Error {
         /// The first tick that there is.
         first: u64,
     },
+    /// Logic was brought back to an earlier state within the range.
+    #[error(
+        "tick {tick} does not follow the tick before it, but tick {to}, to which logic was brought \
+         back; play up to tick {}, or from a snapshot behind tick {tick}",
+        .tick - 1
+    )]
+    Restored {
+        /// The first tick after that.
+        tick: u64,
+        /// The tick that it follows.
+        to: u64,
+    },
     /// The logic server is not there.
     #[error("cannot connect to the logic server at {address}: {source}; is it running there?")]
     Connect {
@@ -103,6 +115,29 @@ pub enum Error {
         applied: u64,
         /// Why, in its own words.
         text: String,
+    },
+    /// There was nothing to compare answers with.
+    #[error(
+        "nothing was compared: the recording holds no answer to the ticks of that range; {unanswered} \
+         were answered now"
+    )]
+    NothingCompared {
+        /// How many ticks were answered now.
+        unanswered: u64,
+    },
+    /// A stretch cannot be judged alone.
+    #[error(
+        "--bisect needs the hash of the state in each answer, recorded and now, for equal replies do \
+         not mean equal states; leave it out, and all of the range is compared"
+    )]
+    NoHashes,
+    /// The page could not be written.
+    #[error("cannot write the page {}: {source}", path.display())]
+    Page {
+        /// Its file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
     },
     /// The connection broke.
     #[error("the connection to the logic server broke: {0}")]

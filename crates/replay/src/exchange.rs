@@ -47,18 +47,20 @@ pub(crate) struct Standing {
     pub(crate) state_hash: Option<u64>,
 }
 
-/// Sends what the feed holds, each tick at its time, until all of it is answered.
+/// Sends what the feed holds, each tick at its time, until all of it is answered. Each answer is
+/// handed on, if somebody wants them.
 pub(crate) async fn run(
     plan: Plan,
     mut pacing: Pacing,
     mut feed: mpsc::Receiver<Result<Recorded, Error>>,
+    answers: Option<mpsc::Sender<Done>>,
     incoming: &mut Incoming,
     outgoing: &mut Outgoing,
     standing: &watch::Sender<Standing>,
 ) -> Result<(), Error> {
     let (pongs, owed) = mpsc::channel(PONGS);
     let mut sending = Sending { outgoing, owed, standing, ping: Instant::now() + PING };
-    let mut receiving = Receiving { incoming, pongs, standing };
+    let mut receiving = Receiving { incoming, answers, pongs, standing };
     let mut receiving = std::pin::pin!(receiving.run());
     let sent = tokio::select! {
         sent = sending.run(plan, &mut pacing, &mut feed) => sent,
@@ -149,6 +151,7 @@ impl Sending<'_> {
 
 struct Receiving<'a> {
     incoming: &'a mut Incoming,
+    answers: Option<mpsc::Sender<Done>>,
     pongs: mpsc::Sender<Pong>,
     standing: &'a watch::Sender<Standing>,
 }
@@ -165,7 +168,7 @@ impl Receiving<'_> {
 
     async fn step(&mut self) -> Result<(), Error> {
         match self.incoming.next().await? {
-            Some(from_logic::Message::Done(done)) => self.done(&done),
+            Some(from_logic::Message::Done(done)) => self.done(done).await,
             Some(from_logic::Message::Push(push)) => {
                 let replies = push.replies.len() as u64;
                 self.standing.send_modify(|standing| standing.replies += replies);
@@ -185,7 +188,7 @@ impl Receiving<'_> {
         }
     }
 
-    fn done(&self, done: &Done) -> Result<(), Error> {
+    async fn done(&self, done: Done) -> Result<(), Error> {
         let Standing { sent, answered, .. } = *self.standing.borrow();
         if done.tick <= answered || done.tick > sent {
             return Err(Error::Protocol(format!(
@@ -199,6 +202,10 @@ impl Receiving<'_> {
             standing.replies += done.replies.len() as u64;
             standing.state_hash = done.state_hash;
         });
+        if let Some(answers) = &self.answers {
+            // Whoever takes no more of them has seen enough.
+            let _ = answers.send(done).await;
+        }
         Ok(())
     }
 

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use pulsegate_journal::Reader;
-use pulsegate_protocol::tick::{Damage, Head, without_packets};
+use pulsegate_protocol::proto::item::Item;
+use pulsegate_protocol::tick::{Damage, Head, events, without_packets};
 use tokio::sync::mpsc;
 
 use crate::error::Error;
@@ -19,17 +20,27 @@ pub(crate) struct Recorded {
     pub(crate) bytes: Bytes,
 }
 
+/// What the logic server makes of ticks that do not follow one another.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Follows {
+    /// It keeps a state, which is the one after this tick.
+    After(u64),
+    /// It keeps none, and takes any.
+    Anything,
+}
+
 /// Reads on a thread of its own, until the tick `last`, the journal's end, its first damage, or until
 /// nobody takes the ticks any more. The journal's end is the one at the moment it is reached.
 pub(crate) fn start(
     reader: Reader,
+    follows: Follows,
     last: Option<u64>,
     only: Option<Only>,
     skipped: Vec<u64>,
 ) -> mpsc::Receiver<Result<Recorded, Error>> {
     let (sender, receiver) = mpsc::channel(AHEAD);
     tokio::task::spawn_blocking(move || {
-        let mut feed = Feed { reader, last, only, skipped };
+        let mut feed = Feed { reader, follows, last, only, skipped };
         while let Some(recorded) = feed.next().transpose() {
             let failed = recorded.is_err();
             if sender.blocking_send(recorded).is_err() || failed {
@@ -42,6 +53,7 @@ pub(crate) fn start(
 
 struct Feed {
     reader: Reader,
+    follows: Follows,
     last: Option<u64>,
     only: Option<Only>,
     /// Those that are sent without their packets.
@@ -57,6 +69,12 @@ impl Feed {
         let number = peek.head.number;
         let unreadable =
             |damage: Damage| Error::Protocol(format!("tick {number} of the journal: {damage}"));
+        if let Follows::After(before) = &mut self.follows {
+            if let Some(to) = restored(&bytes).map_err(unreadable)?.filter(|to| to != before) {
+                return Err(Error::Restored { tick: number, to });
+            }
+            *before = number;
+        }
         let bytes = if self.skipped.contains(&number) {
             without_packets(&bytes).map_err(unreadable)?.bytes
         } else {
@@ -68,4 +86,14 @@ impl Feed {
         };
         Ok(Some(Recorded { head: peek.head, bytes }))
     }
+}
+
+/// The tick that this one follows, if logic was brought back to it.
+fn restored(bytes: &[u8]) -> Result<Option<u64>, Damage> {
+    for event in events(bytes) {
+        if let Item::Restored(restored) = event? {
+            return Ok(Some(restored.tick));
+        }
+    }
+    Ok(None)
 }

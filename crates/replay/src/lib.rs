@@ -13,11 +13,13 @@
 //! - `exchange`: ticks out and answers in
 //! - [`run`](fn@run): all of it together
 //! - [`terminal`]: progress bar, summary, exit code
+//! - [`verify`]: the answers held against the recorded ones
 
 pub mod args;
 pub mod error;
 pub mod run;
 pub mod terminal;
+pub mod verify;
 
 mod exchange;
 mod feed;
@@ -34,3 +36,4 @@ pub use error::Error;
 pub use point::Point;
 pub use range::Range;
 pub use run::{Progress, Summary, run};
+pub use verify::VerifyArgs;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pulsegate_protocol::proto::welcome::Resume;
+use pulsegate_protocol::proto::{Done, welcome::Resume};
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::args::ReplayArgs;
 use crate::error::Error;
 use crate::exchange::{self, Standing};
-use crate::feed::{self, Recorded};
+use crate::feed::{self, Follows, Recorded};
 use crate::link;
 use crate::only::Only;
 use crate::pacing::Pacing;
@@ -65,7 +65,16 @@ pub struct Summary {
 /// # Errors
 ///
 /// See [`Error`]. If the journal is damaged, all before the damage is played first.
-pub async fn run(args: ReplayArgs, mut progress: impl FnMut(Progress)) -> Result<Summary, Error> {
+pub async fn run(args: ReplayArgs, progress: impl FnMut(Progress)) -> Result<Summary, Error> {
+    play(args, None, progress).await
+}
+
+/// The same; each answer is handed on, and nothing more is read until it is taken.
+pub(crate) async fn play(
+    args: ReplayArgs,
+    answers: Option<mpsc::Sender<Done>>,
+    mut progress: impl FnMut(Progress),
+) -> Result<Summary, Error> {
     let dir = args.journal.clone();
     let (from, until) = (args.from, args.until);
     let (recording, range) = blocking(move || {
@@ -84,7 +93,8 @@ pub async fn run(args: ReplayArgs, mut progress: impl FnMut(Progress)) -> Result
 
     let first = plan.first;
     let standing = watch::Sender::new(Standing::default());
-    let exchange = exchange::run(plan, pacing, feed, &mut incoming, &mut outgoing, &standing);
+    let exchange =
+        exchange::run(plan, pacing, feed, answers, &mut incoming, &mut outgoing, &standing);
     let mut exchange = std::pin::pin!(exchange);
     let mut tell_at = Instant::now();
     let ended = loop {
@@ -121,6 +131,7 @@ fn prepare(
     range: &Range,
     args: ReplayArgs,
 ) -> Result<Prepared, Error> {
+    let keeps_state = !matches!(resume, Resume::Stateless(_));
     let plan = Plan::new(resume, recording, range.first, &args)?;
     let last = range.last.unwrap_or(u64::MAX).min(recording.last_tick());
     if last < plan.from {
@@ -128,11 +139,13 @@ fn prepare(
     }
     let only = (!args.sessions.is_empty()).then(|| Only::new(args.sessions));
     let skipped = if args.whole { Vec::new() } else { recording.skipped().to_vec() };
-    let feed = feed::start(recording.reader(plan.first)?, range.last, only, skipped);
+    let follows = if keeps_state { Follows::After(plan.first - 1) } else { Follows::Anything };
+    let feed = feed::start(recording.reader(plan.first)?, follows, range.last, only, skipped);
     Ok(Prepared { plan, feed, nothing: recording.out_of_range(), last })
 }
 
-async fn blocking<T: Send + 'static>(
+/// Runs what blocks beside what does not.
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
     match tokio::task::spawn_blocking(work).await {

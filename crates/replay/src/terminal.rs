@@ -26,13 +26,13 @@ pub async fn run(args: ReplayArgs) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn bar() -> ProgressBar {
+pub(crate) fn bar() -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:30} {msg} · {per_sec} · {eta} left")
         .expect("the template is a constant");
     ProgressBar::new(0).with_style(style)
 }
 
-fn show(bar: &ProgressBar, progress: Progress) {
+pub(crate) fn show(bar: &ProgressBar, progress: Progress) {
     bar.set_length((progress.last + 1).saturating_sub(progress.first));
     bar.set_position((progress.answered + 1).saturating_sub(progress.first));
     let what = if progress.in_range { "tick" } else { "on the way there: tick" };

@@ -1,6 +1,7 @@
 //! Recordings of the arena, played to logic servers over the real link.
 #![allow(clippy::unwrap_used, reason = "in a test the panic is the report")]
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -473,4 +474,115 @@ async fn all_before_a_damage_is_played_and_the_damage_is_named() {
     assert!(error.to_string().contains("00000001.mcap"), "{error}");
     assert!((500..1500).contains(&answered), "answered up to tick {answered}: {error}");
     assert_eq!(error.exit_code(), 1);
+}
+
+/// Writes a journal of a few ticks in one or two lives, with whatever may happen in a tick.
+fn random_journal(dir: &Path, random: &mut fastrand::Rng) -> Vec<Bytes> {
+    let mut ticks = Vec::new();
+    for _life in 0..random.u8(1..=2) {
+        let options = Options { sync: pulsegate_journal::Sync::Os, ..Options::new(dir) };
+        let (mut writer, recovered) = Writer::open(options, now(0)).unwrap();
+        let mut monotonic_ns = 0;
+        let first = recovered.last_tick + 1;
+        for number in first..=first + random.u64(0..8) {
+            monotonic_ns += random.u64(0..3_000_000);
+            let (epoch, seed) = (recovered.epoch as u32, random.u64(..));
+            let head = Head { number, epoch, monotonic_ns, seed, ..Head::default() };
+            let batch = random_batch(number, random);
+            ticks.push(writer.append(batch.seal(&head), now(number)).unwrap().bytes);
+        }
+        writer.finish().unwrap();
+    }
+    ticks
+}
+
+fn random_batch(number: u64, random: &mut fastrand::Rng) -> Gathering {
+    let mut batch = Gathering::with_capacity(0);
+    for _ in 0..random.u8(0..6) {
+        let session = random.u64(1..4);
+        match random.u8(0..6) {
+            0 => batch.event(Item::Open(proto::Open { session, peer: "192.0.2.1:5".into() })),
+            1 => batch.event(Item::Close(proto::Close { session, reason: 1 })),
+            2 => {
+                batch.event(Item::Gap(proto::Gap { first: number, last: number, why: "x".into() }))
+            }
+            _ => {
+                let payload: Vec<u8> = (0..random.usize(0..200)).map(|_| random.u8(..)).collect();
+                batch.packet(session, &payload);
+            }
+        }
+    }
+    batch
+}
+
+/// All that a logic server is sent, as it comes, but for the hello, which holds a nonce, and pings,
+/// which tell how long nothing came.
+async fn stream(mut args: ReplayArgs) -> Vec<Bytes> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    args.logic = listener.local_addr().unwrap().to_string();
+    let sent = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut link = Framed::new(stream, link::codec());
+        let mut sent = Vec::new();
+        while let Some(Ok(frame)) = link.next().await {
+            let frame = frame.freeze();
+            match ToLogic::decode(frame.clone()).unwrap().message.unwrap() {
+                to_logic::Message::Hello(_) => {
+                    say(&mut link, welcome(Resume::Stateless(Stateless {}))).await;
+                    continue;
+                }
+                to_logic::Message::Ping(_) => continue,
+                to_logic::Message::Tick(tick) => {
+                    let done = Done { tick: tick.number, ..Done::default() };
+                    say(&mut link, from_logic::Message::Done(done)).await;
+                }
+                _ => {}
+            }
+            sent.push(frame);
+        }
+        sent
+    });
+    play(args).await.unwrap();
+    sent.await.unwrap()
+}
+
+fn hash(stream: &[Bytes]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    stream.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_journal_is_the_same_bytes_at_every_speed() {
+    let shares = (0..8).map(|share| {
+        tokio::spawn(async move {
+            for seed in (share..1000).step_by(8) {
+                is_the_same_at_every_speed(seed).await;
+            }
+        })
+    });
+    for share in shares.collect::<Vec<_>>() {
+        share.await.unwrap();
+    }
+}
+
+async fn is_the_same_at_every_speed(seed: u64) {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let dir = tempfile::tempdir().unwrap();
+    let ticks = random_journal(dir.path(), &mut random);
+    let from = random.bool().then(|| Point::Tick(random.u64(1..=ticks.len() as u64)));
+    let sessions = if random.bool() { vec![2] } else { Vec::new() };
+    let whole = from.is_none() && sessions.is_empty();
+    let args = ReplayArgs { from, sessions, ..args(dir.path(), "") };
+    let mut hashes = Vec::new();
+    for speed in [Speed::Max, Speed::Times(100.0), Speed::Times(5.0)] {
+        let sent = stream(ReplayArgs { speed, ..args.clone() }).await;
+        if whole {
+            // Behind the ticks comes a goodbye.
+            let sent: Vec<_> = sent[..ticks.len()].iter().map(link::inner).collect();
+            assert!(sent.iter().flatten().eq(&ticks), "seed {seed}");
+        }
+        hashes.push(hash(&sent));
+    }
+    assert!(hashes.iter().all(|hash| *hash == hashes[0]), "seed {seed}: {hashes:x?}");
 }

@@ -47,6 +47,8 @@ enum Command {
     Journal(journal::JournalCommand),
     /// Send recorded ticks to a logic server
     Replay(pulsegate_replay::ReplayArgs),
+    /// Compare a logic server's answers with the recorded ones
+    Verify(pulsegate_replay::VerifyArgs),
     /// Find the strategy and settings that suit how long ticks take
     Tune(pulsegate_tune::TuneArgs),
     /// Print the completions for a shell
@@ -77,6 +79,9 @@ impl Cli {
             Some(Command::Journal(command)) => journal::run(command),
             Some(Command::Replay(args)) => {
                 Ok(runtime()?.block_on(pulsegate_replay::terminal::run(args)))
+            }
+            Some(Command::Verify(args)) => {
+                Ok(runtime()?.block_on(pulsegate_replay::verify::terminal::run(args)))
             }
             Some(Command::Tune(args)) => Ok(pulsegate_tune::terminal::run(&args)),
             Some(Command::Completions { shell }) => {

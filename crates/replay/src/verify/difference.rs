@@ -1,0 +1,274 @@
+//! What differs, in words.
+
+use std::fmt;
+
+use bytes::Bytes;
+use pulsegate_protocol::proto::{Reply, reply::To};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+/// So much of a body is shown, in characters.
+const SHOWN: usize = 300;
+
+/// How many bytes are shown in a line of hex, and in how many lines.
+const ROW: usize = 16;
+const ROWS: usize = 4;
+
+/// The first thing in which two answers to a tick differ.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Difference {
+    /// A reply whose body is JSON on both sides.
+    Value {
+        /// Which reply of the answer, from 0.
+        index: usize,
+        /// Whom it is for.
+        to: Addressee,
+        /// Where in the body, such as `players[3].x`; empty: the whole body.
+        path: String,
+        /// What was there, if anything.
+        recorded: Option<Value>,
+        /// What is there now, if anything.
+        now: Option<Value>,
+    },
+    /// A reply whose body is not JSON on both sides.
+    Bytes {
+        /// Which reply of the answer, from 0.
+        index: usize,
+        /// Whom it is for.
+        to: Addressee,
+        /// The first byte that differs.
+        offset: usize,
+        /// The body as it was recorded.
+        recorded: Body,
+        /// The body now.
+        now: Body,
+    },
+    /// A reply that is for somebody else.
+    Addressee {
+        /// Which reply of the answer, from 0.
+        index: usize,
+        /// Whom it was for.
+        recorded: Addressee,
+        /// Whom it is for now.
+        now: Addressee,
+    },
+    /// A reply that was recorded, and is not there now.
+    Missing {
+        /// Which reply of the answer, from 0.
+        index: usize,
+        /// Whom it was for.
+        to: Addressee,
+        /// What it said.
+        body: Body,
+    },
+    /// A reply that was not recorded.
+    Additional {
+        /// Which reply of the answer, from 0.
+        index: usize,
+        /// Whom it is for.
+        to: Addressee,
+        /// What it says.
+        body: Body,
+    },
+    /// The sessions to close.
+    Close {
+        /// Those of the recording, in the order of their ids.
+        recorded: Vec<u64>,
+        /// Those of now.
+        now: Vec<u64>,
+    },
+    /// The hash of the state after the tick: 16 hexadecimal digits.
+    StateHash {
+        /// As it was recorded.
+        recorded: String,
+        /// As it is now.
+        now: String,
+    },
+}
+
+/// Whom a reply is for. As JSON: an id, a list of ids, `"all"` or null.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Addressee {
+    /// One session.
+    Session(u64),
+    /// Several, in the order of their ids.
+    Several(Vec<u64>),
+    /// Every session that is open.
+    All,
+    /// The reply does not say.
+    Nobody,
+}
+
+/// Bytes of a client or of logic. As JSON: text if they are text, else hexadecimal digits; cut.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Body(pub Bytes);
+
+impl Difference {
+    /// The one session that it concerns, if there is one.
+    pub fn session(&self) -> Option<u64> {
+        match self {
+            Self::Value { to, .. }
+            | Self::Bytes { to, .. }
+            | Self::Missing { to, .. }
+            | Self::Additional { to, .. }
+            | Self::Addressee { recorded: to, .. } => to.session(),
+            Self::Close { recorded, now } => {
+                let mut either = recorded.iter().chain(now);
+                either.find(|id| recorded.contains(id) != now.contains(id)).copied()
+            }
+            Self::StateHash { .. } => None,
+        }
+    }
+
+    /// Where it is: "reply 0 to session 7", "the sessions to close", "the state's hash".
+    pub fn place(&self) -> String {
+        match self {
+            Self::Value { index, to, .. }
+            | Self::Bytes { index, to, .. }
+            | Self::Missing { index, to, .. }
+            | Self::Additional { index, to, .. } => format!("reply {index} to {to}"),
+            Self::Addressee { index, .. } => format!("reply {index}"),
+            Self::Close { .. } => "the sessions to close".into(),
+            Self::StateHash { .. } => "the state's hash".into(),
+        }
+    }
+
+    /// What is the difference, in one line.
+    pub fn headline(&self) -> String {
+        match self {
+            Self::Value { path, recorded, now, .. } => {
+                let path = if path.is_empty() { "the body" } else { path };
+                format!("{path}: {} recorded, {} now", shown(recorded), shown(now))
+            }
+            Self::Bytes { offset, recorded, now, .. } => {
+                let (before, after) = (recorded.0.len(), now.0.len());
+                format!("from byte {offset} on; {before} bytes recorded, {after} now")
+            }
+            Self::Addressee { recorded, now, .. } => {
+                format!("for {recorded} as recorded, for {now} now")
+            }
+            Self::Missing { body, .. } => format!("recorded, and not there now: {body}"),
+            Self::Additional { body, .. } => format!("there now, and not recorded: {body}"),
+            Self::Close { recorded, now } => {
+                format!("{} recorded, {} now", ids(recorded), ids(now))
+            }
+            Self::StateHash { recorded, now } => format!("{recorded} recorded, {now} now"),
+        }
+    }
+
+    /// Both bodies in hex, a pair of lines for each row, around the first byte that differs.
+    pub fn rows(&self) -> Vec<Row> {
+        let Self::Bytes { offset, recorded, now, .. } = self else { return Vec::new() };
+        let first = (offset / ROW).saturating_sub(1) * ROW;
+        let longest = recorded.0.len().max(now.0.len());
+        let starts = (first..longest).step_by(ROW).take(ROWS);
+        let row = |start| Row {
+            offset: start,
+            recorded: hex_row(&recorded.0, start),
+            now: hex_row(&now.0, start),
+        };
+        starts.map(row).collect()
+    }
+}
+
+/// The same 16 bytes of two bodies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Where in the bodies the row begins.
+    pub offset: usize,
+    /// The recorded bytes in hex.
+    pub recorded: String,
+    /// Those of now.
+    pub now: String,
+}
+
+fn hex_row(body: &[u8], start: usize) -> String {
+    let bytes = &body[start.min(body.len())..(start + ROW).min(body.len())];
+    let digits: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.join(" ")
+}
+
+fn shown(value: &Option<Value>) -> String {
+    value.as_ref().map_or_else(|| "nothing".into(), |value| cut(&value.to_string()))
+}
+
+fn ids(ids: &[u64]) -> String {
+    let ids: Vec<_> = ids.iter().map(u64::to_string).collect();
+    if ids.is_empty() { "none".into() } else { ids.join(", ") }
+}
+
+/// The text on one line, and no longer than a line should be.
+fn cut(text: &str) -> String {
+    let mut shown: String =
+        text.chars().take(SHOWN).map(|char| if char.is_control() { ' ' } else { char }).collect();
+    if text.chars().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+impl Addressee {
+    pub(crate) fn of(reply: &Reply) -> Self {
+        match &reply.to {
+            Some(To::Session(id)) => Self::Session(*id),
+            Some(To::Several(several)) => {
+                let mut ids = several.ids.clone();
+                ids.sort_unstable();
+                Self::Several(ids)
+            }
+            Some(To::All(_)) => Self::All,
+            None => Self::Nobody,
+        }
+    }
+
+    fn session(&self) -> Option<u64> {
+        match self {
+            Self::Session(id) => Some(*id),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Addressee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Session(id) => write!(f, "session {id}"),
+            Self::Several(several) => write!(f, "sessions {}", cut(&ids(several))),
+            Self::All => f.write_str("all"),
+            Self::Nobody => f.write_str("nobody"),
+        }
+    }
+}
+
+impl Serialize for Addressee {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Session(id) => serializer.serialize_u64(*id),
+            Self::Several(ids) => ids.serialize(serializer),
+            Self::All => serializer.serialize_str("all"),
+            Self::Nobody => serializer.serialize_none(),
+        }
+    }
+}
+
+impl fmt::Display for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match std::str::from_utf8(&self.0) {
+            Ok("") => f.write_str("(empty)"),
+            Ok(text) => f.write_str(&cut(text)),
+            Err(_) => {
+                let bytes = &self.0[..self.0.len().min(SHOWN / 3)];
+                let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                let rest = if bytes.len() < self.0.len() { "…" } else { "" };
+                write!(f, "0x{digits}{rest}")
+            }
+        }
+    }
+}
+
+impl Serialize for Body {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
