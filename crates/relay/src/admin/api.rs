@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{DefaultBodyLimit, Json, Path, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
@@ -135,11 +135,11 @@ fn as_overrides(view: &View, mut wish: Map<String, Value>) -> Result<Vec<Overrid
 
 async fn close_session(
     State(view): Shared,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Value>, Refusal> {
-    let number = id
-        .parse()
-        .map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, format!("`{id}` is no session id")))?;
+    let bad = |text| Refusal::new(StatusCode::BAD_REQUEST, text);
+    let Path(id) = id.map_err(|error| bad(error.body_text()))?;
+    let number = id.parse().map_err(|_| bad(format!("`{id}` is no session id")))?;
     let client = view.front.roster.get(number).ok_or_else(|| {
         Refusal::new(StatusCode::NOT_FOUND, format!("session {number} is not open"))
     })?;
