@@ -36,7 +36,7 @@ pub fn candidates(work: &Work, period: Duration) -> Vec<Strategy> {
     let periods = periods(work, period);
     let mut all = Vec::new();
     all.extend(periods.iter().flat_map(|period| adaptive(*period)));
-    all.extend(periods.iter().map(|period| fixed(*period, work.mean())));
+    all.extend(periods.iter().flat_map(|period| fixed(*period, work.mean())));
     all.extend(periods.iter().flat_map(|period| combined(*period)));
     all.extend(periods.iter().flat_map(|period| deadline(*period)));
     let mut distinct = Vec::with_capacity(all.len());
@@ -86,9 +86,10 @@ fn adaptive(period: Duration) -> impl Iterator<Item = Strategy> {
     std::iter::once(constant).chain(BUDGETS.map(longest))
 }
 
-/// The sleep that makes the average beat as long as the period.
-fn fixed(period: Duration, mean_work: Duration) -> Strategy {
-    Strategy::Fixed { sleep: round(period.saturating_sub(mean_work)).max(SHORTEST) }
+/// The sleep that makes the average beat as long as the period, and one as long as the period.
+fn fixed(period: Duration, mean_work: Duration) -> [Strategy; 2] {
+    let rest = round(period.saturating_sub(mean_work)).max(SHORTEST);
+    [rest, period].map(|sleep| Strategy::Fixed { sleep })
 }
 
 fn combined(period: Duration) -> impl Iterator<Item = Strategy> {

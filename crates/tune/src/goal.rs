@@ -73,6 +73,7 @@ impl Goal {
     /// Whether these figures are good enough at all.
     pub fn admits(self, figures: &Figures, aim: &Aim) -> bool {
         figures.stalls == 0
+            && figures.recovers
             && match self {
                 Self::Steady => figures.rate >= 0.8 * aim.possible,
                 Self::Gentle => figures.rate >= 0.9 * aim.possible,

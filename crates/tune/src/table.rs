@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::settings::{in_short, lines};
 use crate::show::{ms, percent, rate};
@@ -11,15 +11,16 @@ use crate::tuning::{Candidate, Tuning};
 const HEADER: [&str; 11] =
     ["", "", "beats/s", "spread", "p99", "late p50", "p99", "max", "asleep", "backlog", "switches"];
 
-const UNITS: &str = "  Spread (standard deviation) and p99 from beat to beat, lateness, and the backlog (the longest \
-                     time\n  without sleep) are in ms.";
+const LEGEND: &str = "\
+  Spread (standard deviation) and p99 from beat to beat, lateness, and the backlog (the longest time
+  without sleep) are in ms. ×: not good enough for the goal.";
 
 impl fmt::Display for Tuning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, value) in facts(self) {
             writeln!(f, "{name:<12}{value}")?;
         }
-        writeln!(f, "\n{}\n{UNITS}\n", best(self))?;
+        writeln!(f, "\n{}\n{LEGEND}\n", best(self).trim_fmt())?;
         for line in self.doubts() {
             writeln!(f, "note: {line}")?;
         }
@@ -50,6 +51,7 @@ pub(crate) fn facts(tuning: &Tuning) -> Vec<(&'static str, String)> {
 fn best(tuning: &Tuning) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(HEADER);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
     for place in 2..HEADER.len() {
         if let Some(column) = table.column_mut(place) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -57,7 +59,11 @@ fn best(tuning: &Tuning) -> Table {
     }
     for place in &tuning.best {
         let candidate = &tuning.candidates[*place];
-        let mark = if *place == tuning.chosen { "▶ " } else { "  " };
+        let mark = match *place == tuning.chosen {
+            true => "▶ ",
+            false if tuning.goal.admits(&candidate.figures, &tuning.aim) => "  ",
+            false => "× ",
+        };
         let mut row =
             vec![format!("{mark}{}", candidate.strategy.name()), in_short(candidate.strategy)];
         row.extend(figures(candidate));

@@ -129,7 +129,8 @@ mod tests {
         let tuning = tuned(Goal::Steady);
         let best = tuning.recommended().figures;
         assert!(best.rate >= 16.0, "{best:?}");
-        let admitted = tuning.candidates.iter().filter(|it| it.figures.rate >= 16.0);
+        let is_admitted = |it: &&Candidate| Goal::Steady.admits(&it.figures, &tuning.aim);
+        let admitted = tuning.candidates.iter().filter(is_admitted);
         for other in admitted {
             assert!(best.spread() <= other.figures.spread() + 0.01, "{best:?} {other:?}");
         }
@@ -141,7 +142,8 @@ mod tests {
         let best = tuning.recommended().figures;
         assert!(best.rate >= 18.0, "{best:?}");
         assert!(best.asleep > tuned(Goal::Fast).recommended().figures.asleep);
-        for other in tuning.candidates.iter().filter(|it| it.figures.rate >= 18.0) {
+        let is_admitted = |it: &&Candidate| Goal::Gentle.admits(&it.figures, &tuning.aim);
+        for other in tuning.candidates.iter().filter(is_admitted) {
             assert!(best.asleep + 0.01 >= other.figures.asleep, "{best:?} {other:?}");
         }
     }
@@ -149,7 +151,10 @@ mod tests {
     #[test]
     fn fast_beats_most_and_never_piles_up() {
         let best = tuned(Goal::Fast).recommended().figures;
-        assert!(best.rate > 20.0 && best.asleep >= 0.2 && best.backlog <= MS(500), "{best:?}");
+        assert!(
+            best.rate > 20.0 && best.recovers && best.asleep >= 0.2 && best.backlog <= MS(500),
+            "{best:?}"
+        );
     }
 
     #[test]

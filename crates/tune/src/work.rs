@@ -89,15 +89,19 @@ impl Work {
     }
 }
 
-/// A duration such as `12.5ms`; a number alone is in this unit.
+/// No work is longer, and sums of such times do not overflow.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// A duration such as `12.5ms`, of an hour at most; a number alone is in this unit.
 fn duration(text: &str, unit: &str) -> Result<Duration, String> {
     let text = text.trim();
-    if let Ok(number) = text.parse::<f64>() {
-        let seconds = number * seconds_in(unit);
-        return Duration::try_from_secs_f64(seconds)
-            .map_err(|_| format!("{text} is no length of time"));
-    }
-    humantime::parse_duration(text).map_err(|error| format!("{text:?} is no duration: {error}"))
+    let duration = match text.parse::<f64>() {
+        Ok(number) => Duration::try_from_secs_f64(number * seconds_in(unit))
+            .map_err(|_| format!("{text} is no length of time"))?,
+        Err(_) => humantime::parse_duration(text)
+            .map_err(|error| format!("{text:?} is no duration: {error}"))?,
+    };
+    if duration > LONGEST { Err(format!("{text} is longer than an hour")) } else { Ok(duration) }
 }
 
 fn seconds_in(unit: &str) -> f64 {
@@ -131,7 +135,7 @@ mod tests {
         assert_eq!(duration("12.5", "ms"), Ok(Duration::from_micros(12_500)));
         assert_eq!(duration(" 12.5ms ", "s"), Ok(Duration::from_micros(12_500)));
         assert_eq!(duration("7", "us"), Ok(Duration::from_micros(7)));
-        for text in ["", "-1", "nan", "soon", "1e30"] {
+        for text in ["", "-1", "nan", "soon", "1e30", "61min"] {
             assert!(duration(text, "ms").is_err(), "{text}");
         }
     }

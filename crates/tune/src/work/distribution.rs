@@ -8,7 +8,7 @@ use rand_distr::{Distribution as _, Exp, LogNormal, Normal, Uniform};
 use rand_pcg::Pcg64;
 use rand_pcg::rand_core::SeedableRng;
 
-use super::duration;
+use super::{LONGEST, duration};
 
 const EXPECTED: &str = "expected constant(10ms), uniform(5ms,30ms), exponential(8ms), \
                         normal(12ms,4ms) or lognormal(12ms,4ms)";
@@ -50,9 +50,6 @@ impl Shape {
         Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX).min(LONGEST)
     }
 }
-
-/// Nobody waits longer for a tick; and sums of these do not overflow.
-const LONGEST: Duration = Duration::from_secs(3600);
 
 impl FromStr for Distribution {
     type Err = String;
