@@ -25,8 +25,13 @@ pub fn logic_server() -> Command {
 
 /// A command of the logic server in Python, in an environment that is made once.
 pub fn python_logic_server() -> Command {
+    python_example("logic_server.py")
+}
+
+/// A command of a program in `examples/`, in an environment that is made once.
+pub fn python_example(file: &str) -> Command {
     let mut command = Command::new(python_environment().join("bin/python3"));
-    command.arg(workspace().join("examples/logic_server.py"));
+    command.arg(workspace().join("examples").join(file));
     command
 }
 

@@ -12,6 +12,11 @@ pub fn strace() -> Option<Command> {
     available("strace", "/usr/bin/strace").map(Command::new)
 }
 
+/// `tshark`, Wireshark without its windows, or `None` and a word to the terminal.
+pub fn tshark() -> Option<Command> {
+    available("tshark", "/usr/bin/tshark").map(Command::new)
+}
+
 /// The library that gives a process another wall clock, or `None` and a word to the terminal.
 pub fn libfaketime() -> Option<PathBuf> {
     let machine = std::env::consts::ARCH;
