@@ -1,5 +1,6 @@
 //! Which candidate is the best, and for what.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -10,6 +11,9 @@ use crate::work::Work;
 
 /// Of the time, to be left for sleep by a beat that somebody might call possible.
 const LEAST_SLEEP: f64 = 0.1;
+
+/// Work may pile up for so long.
+const LONGEST_BACKLOG: Duration = Duration::from_millis(500);
 
 /// What the beat is to be like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
@@ -72,51 +76,54 @@ impl Goal {
 
     /// Whether these figures are good enough at all.
     pub fn admits(self, figures: &Figures, aim: &Aim) -> bool {
-        figures.stalls == 0
-            && figures.recovers
-            && match self {
-                Self::Steady => figures.rate >= 0.8 * aim.possible,
-                Self::Gentle => figures.rate >= 0.9 * aim.possible,
-                Self::Fast => {
-                    let longest = aim.longest_work.max(Duration::from_millis(500));
-                    figures.asleep >= 0.2 && figures.backlog <= longest
-                }
-            }
+        self.shortfall(figures, aim) <= 0.0
     }
 
-    /// The best of these, by its place among them; the first, of those that are equally good.
-    /// `None` only if there are none.
+    /// How far these figures are from good enough: 0 if they are, and otherwise as a share of what
+    /// is asked for, summed up. What breaks at the first outage is far from it.
+    fn shortfall(self, figures: &Figures, aim: &Aim) -> f64 {
+        let breaks = f64::from(figures.stalls > 0) + f64::from(!figures.recovers);
+        let rate = figures.rate / aim.possible;
+        let missing = match self {
+            Self::Steady => (0.8 - rate).max(0.0),
+            Self::Gentle => (0.9 - rate).max(0.0),
+            Self::Fast => {
+                let longest = aim.longest_work.max(LONGEST_BACKLOG).as_secs_f64();
+                let backlog = figures.backlog.as_secs_f64() / longest;
+                (0.2 - figures.asleep).max(0.0) + (backlog - 1.0).max(0.0)
+            }
+        };
+        breaks + missing
+    }
+
+    /// The best of these, by its place among them; the first, of those that are equally good. If
+    /// none is good enough, the one that is nearest to it. `None` only if there are none.
     pub fn best<'a>(
         self,
         all: impl Iterator<Item = (usize, &'a Figures)>,
         aim: &Aim,
     ) -> Option<usize> {
-        let rank = |figures| (!self.admits(figures, aim), self.demerits(figures, aim));
-        let ranked = all.map(|(place, figures)| (place, rank(figures)));
-        ranked
-            .min_by(|(_, (missed, a)), (_, (also, b))| {
-                let by_demerits = || {
-                    let pairs = a.iter().zip(b).map(|(a, b)| a.total_cmp(b));
-                    pairs.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
-                };
-                missed.cmp(also).then_with(by_demerits)
-            })
-            .map(|(place, _)| place)
+        let ranked = all.map(|(place, figures)| (place, self.demerits(figures, aim)));
+        let by_demerits = |a: &[f64; 5], b: &[f64; 5]| {
+            let pairs = a.iter().zip(b).map(|(a, b)| a.total_cmp(b));
+            pairs.fold(Ordering::Equal, Ordering::then)
+        };
+        ranked.min_by(|(_, a), (_, b)| by_demerits(a, b)).map(|(place, _)| place)
     }
 
     /// What speaks against a candidate, the gravest first. A percent makes no difference that
     /// anybody would notice, so it leaves the word to what comes next.
     fn demerits(self, figures: &Figures, aim: &Aim) -> [f64; 5] {
         let percents = |share: f64| (100.0 * share).round();
-        let stalls = figures.stalls as f64;
+        let short = (100.0 * self.shortfall(figures, aim)).ceil();
         let spread = percents(figures.spread());
         let backlog = percents(figures.backlog.as_secs_f64());
         let off = percents((figures.rate / aim.possible).ln().abs());
         let asleep = percents(figures.asleep);
         match self {
-            Self::Steady => [stalls, spread, off, -asleep, backlog],
-            Self::Gentle => [stalls, -asleep, backlog, spread, off],
-            Self::Fast => [stalls, -percents(figures.rate.ln()), spread, backlog, -asleep],
+            Self::Steady => [short, spread, off, -asleep, backlog],
+            Self::Gentle => [short, -asleep, backlog, spread, off],
+            Self::Fast => [short, -percents(figures.rate.ln()), spread, backlog, -asleep],
         }
     }
 }

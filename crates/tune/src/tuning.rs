@@ -176,6 +176,16 @@ mod tests {
     }
 
     #[test]
+    fn where_nothing_is_good_enough_what_is_nearest_is_recommended_and_that_is_told() {
+        let wave = [vec![MS(22); 26], vec![MS(56); 14]].concat();
+        let work = Work::of("heavy waves", vec![wave.repeat(5)]);
+        let tuning = Tuning::new(work, Some(26.0), Goal::Gentle);
+        let best = tuning.recommended().figures;
+        assert!(best.recovers && best.rate > 0.85 * tuning.aim.possible, "{best:?}");
+        assert!(tuning.doubts().iter().any(|doubt| doubt.contains("No candidate")), "{best:?}");
+    }
+
+    #[test]
     fn every_strategy_is_among_the_best_and_the_recommended_one_too() {
         let tuning = tuned(Goal::Gentle);
         let names: Vec<_> =
