@@ -47,7 +47,6 @@ enum Command {
     Journal(journal::JournalCommand),
     /// Send recorded ticks to a logic server
     Replay(pulsegate_replay::ReplayArgs),
-    /// Compare a logic server's answers with the recorded ones
     Verify(pulsegate_replay::VerifyArgs),
     /// Find the strategy and settings that suit how long ticks take
     Tune(pulsegate_tune::TuneArgs),

@@ -8,7 +8,7 @@ use super::ignore::Ignore;
 use crate::args::{ReplayArgs, Speed};
 use crate::point::Point;
 
-/// Sends recorded ticks to a logic server and compares its answers with the recorded ones.
+/// Compare a logic server's answers with the recorded ones
 ///
 /// Replies are compared one by one, then the sessions to close, then the state's hash, up to the
 /// first difference. Not compared: pushes, which have no place between ticks; how long the rules
