@@ -11,8 +11,7 @@ use crate::tuning::{Candidate, Tuning};
 const HEADER: [&str; 11] =
     ["", "", "beats/s", "spread", "p99", "late p50", "p99", "max", "asleep", "backlog", "switches"];
 
-const LEGEND: &str = "\
-  Spread (standard deviation) and p99 from beat to beat, lateness, and the backlog (the longest time
+const LEGEND: &str = "  Spread (standard deviation) and p99 from beat to beat, lateness, and the backlog (the longest time
   without sleep) are in ms. ×: not good enough for the goal.";
 
 impl fmt::Display for Tuning {
