@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "in a test the panic is the report")]
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::iter::StepBy;
+use std::ops;
 use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -19,6 +22,7 @@ use pulsegate_protocol::proto::{
 use pulsegate_protocol::tick::{Gathering, Head, peek};
 use pulsegate_replay::{Error, Point, Range, ReplayArgs, Speed, Summary, run};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
 use tokio_util::codec::Framed;
 use tokio_util::sync::CancellationToken;
 
@@ -552,18 +556,17 @@ fn hash(stream: &[Bytes]) -> u64 {
     hasher.finish()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_same_journal_is_the_same_bytes_at_every_speed() {
-    let shares = (0..8).map(|share| {
-        tokio::spawn(async move {
-            for seed in (share..1000).step_by(8) {
-                is_the_same_at_every_speed(seed).await;
-            }
-        })
+#[test]
+fn the_same_journal_is_the_same_bytes_at_every_speed() {
+    let share = |seeds: StepBy<ops::Range<u64>>| {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        seeds.for_each(|seed| runtime.block_on(is_the_same_at_every_speed(seed)));
+    };
+    thread::scope(|threads| {
+        for first in 0..8 {
+            threads.spawn(move || share((first..1000).step_by(8)));
+        }
     });
-    for share in shares.collect::<Vec<_>>() {
-        share.await.unwrap();
-    }
 }
 
 async fn is_the_same_at_every_speed(seed: u64) {

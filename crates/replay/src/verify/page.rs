@@ -1,5 +1,6 @@
 //! A verdict as one page for a browser, which needs nothing but itself.
 
+use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 
@@ -36,7 +37,7 @@ pub(crate) fn page(verdict: &Verdict) -> String {
 fn finding(found: &Finding) -> Markup {
     html! {
         h1 { "Tick " (found.tick) ": " (place(&found.difference)) }
-        p .lead { "sealed at " (found.time) ", the first tick whose answers differ" }
+        p .lead { "sealed at " (seconds(found.time)) ", the first tick whose answers differ" }
         (sides(&found.difference))
         (hex(&found.difference))
         h2 { "The ticks around it" }
@@ -47,7 +48,7 @@ fn finding(found: &Finding) -> Markup {
             } }
             @for near in &found.around {
                 tr .here[near.tick == found.tick] {
-                    td .n { (near.tick) } td { (near.time) } td .n { (near.inputs) }
+                    td .n { (near.tick) } td .time { (seconds(near.time)) } td .n { (near.inputs) }
                     td .n { (count(near.recorded)) } td .n { (count(near.now)) }
                 }
             }
@@ -167,6 +168,10 @@ fn details(verdict: &Verdict) -> Markup {
     }
 }
 
+fn seconds(time: Timestamp) -> String {
+    format!("{time:.6}")
+}
+
 fn count(count: Option<usize>) -> String {
     count.map_or("–".into(), |count| count.to_string())
 }
@@ -181,7 +186,7 @@ mod tests {
         let body = Body("<script>alert(1)</script>".into());
         let found = Finding {
             tick: 7,
-            time: jiff::Timestamp::default(),
+            time: Timestamp::default(),
             session: Some(1),
             difference,
             around: Vec::new(),

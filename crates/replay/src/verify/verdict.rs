@@ -144,15 +144,15 @@ impl fmt::Display for Finding {
         }
         writeln!(
             f,
-            "\n  {:>10}  {:<30} {:>7} {:>9} {:>8}",
+            "\n  {:>10}  {:<27} {:>7} {:>9} {:>8}",
             "tick", "time", "inputs", "recorded", "now"
         )?;
         for around in &self.around {
             let mark = if around.tick == self.tick { ">" } else { " " };
             let count = |count: Option<usize>| count.map_or("-".into(), |count| count.to_string());
-            let (tick, time, inputs) = (around.tick, around.time.to_string(), around.inputs);
+            let (tick, time, inputs) = (around.tick, format!("{:.6}", around.time), around.inputs);
             let (recorded, now) = (count(around.recorded), count(around.now));
-            writeln!(f, "{mark} {tick:>10}  {time:<30} {inputs:>7} {recorded:>9} {now:>8}")?;
+            writeln!(f, "{mark} {tick:>10}  {time:<27} {inputs:>7} {recorded:>9} {now:>8}")?;
         }
         writeln!(f, "\n  what went into tick {}:", self.tick)?;
         for input in &self.inputs {
