@@ -123,6 +123,17 @@ fn a_cut_is_a_journal_that_begins_with_what_it_needs_and_plays_to_the_same_state
     let hash = &recorded.iter().find(|answer| answer["tick"] == until).unwrap()["state_hash"];
     let played = replay(&part);
     assert_eq!((&played["last_tick"], &played["state_hash"]), (&until.into(), hash));
+
+    let host = Host::take();
+    let mut arena = TestLogic::start(host.logic(), &["arena"]);
+    let logic = host.logic().to_string();
+    let part = part.to_str().unwrap();
+    for arguments in [&["verify", part, "--logic", &logic][..], &["tune", part]] {
+        let output = pulsegate().args(arguments).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{arguments:?}: {said}");
+    }
+    arena.kill();
 }
 
 #[test]
