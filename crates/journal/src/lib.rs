@@ -19,6 +19,7 @@
 //! - `walk`, `chunk`: bytes → records; strict, and without trust in any length
 //! - `scan`: one segment as a whole, and what its end is: clean, torn or damaged
 //! - `standing`: the chain from tick to tick, and who is present
+//! - `timeline`: which ticks led to which, where logic was brought back
 //!
 //! No clock is read here: the present comes in as [`Now`].
 //!
@@ -59,6 +60,7 @@ mod recovery;
 mod scan;
 mod sealer;
 mod standing;
+mod timeline;
 mod walk;
 
 pub use error::{Damage, Error, Missing};
@@ -66,6 +68,8 @@ pub use format::Timing;
 pub use options::{Now, Options, Sync, Watermark};
 pub use reader::{Reader, Record};
 pub use recovery::{Recovered, Repair, repair};
-pub use survey::{Info, SegmentInfo, Verified, info, verify};
+pub use standing::Attendance;
+pub use survey::{Info, RolledBack, SegmentInfo, Verified, info, verify};
+pub use timeline::Timeline;
 pub use transcript::{Lineage, Transcript};
 pub use writer::Writer;

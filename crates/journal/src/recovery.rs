@@ -11,6 +11,7 @@ use crate::directory::{Directory, open_file};
 use crate::error::{Damage, Error, Missing};
 use crate::scan::{Before, Ending, Known, Scanned, Torn, Wrong, judge_last, scan};
 use crate::standing::{Standing, decode_head};
+use crate::timeline::Timeline;
 use crate::walk::{Fault, Step, Walk};
 
 /// What a relay finds in its journal when it starts.
@@ -30,6 +31,8 @@ pub struct Recovered {
     pub newest_snapshot: Option<u64>,
     /// The ticks that an operator had skipped.
     pub skipped: Vec<u64>,
+    /// Which ticks led to which.
+    pub timeline: Timeline,
     /// The first of the ticks up to `last_tick` that the last life could not write, if it did not
     /// live to name them. The first tick must name them in a `Gap`.
     pub lost_from: Option<u64>,

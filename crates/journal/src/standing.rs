@@ -1,21 +1,31 @@
 //! Where a journal stands: the chain from tick to tick, and who is present.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message as _;
 use pulsegate_protocol::proto::item::Item as Event;
-use pulsegate_protocol::proto::{Done, Open, SegmentHead};
+use pulsegate_protocol::proto::{Done, Open, Rollback, SegmentHead, State};
 use pulsegate_protocol::tick::{self, Chained, Head, Peek};
 
 use crate::chunk::{Bad, Message};
 use crate::format::{FORMAT, Topic};
 use crate::options::Sync;
+use crate::timeline::Timeline;
 
 /// The newest snapshot: logic's state after `tick`, in an answer within `segment`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Snapshot {
     pub(crate) tick: u64,
     pub(crate) segment: u64,
+}
+
+/// Who is there behind some tick.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Attendance {
+    /// The sessions that are open, by their ids.
+    pub present: BTreeMap<u64, Open>,
+    /// Those of them that are in `leave`.
+    pub leaving: BTreeSet<u64>,
 }
 
 /// All that is known behind some record of a journal.
@@ -34,6 +44,9 @@ pub(crate) struct Standing {
     pub(crate) answered: u64,
     pub(crate) snapshot: Option<Snapshot>,
     pub(crate) present: BTreeMap<u64, Open>,
+    /// Those of them who are in `leave`.
+    pub(crate) leaving: BTreeSet<u64>,
+    pub(crate) timeline: Timeline,
     /// The ticks that an operator had skipped, in the order of his words.
     pub(crate) skipped: Vec<u64>,
 }
@@ -58,6 +71,8 @@ impl Standing {
             snapshot: (head.snapshot_tick > 0)
                 .then_some(Snapshot { tick: head.snapshot_tick, segment: head.snapshot_segment }),
             present: head.present.iter().map(|open| (open.session, open.clone())).collect(),
+            leaving: head.leaving.iter().copied().collect(),
+            timeline: Timeline::new(head.rollbacks.iter().copied()),
             skipped: head.skipped.clone(),
         }
     }
@@ -79,6 +94,8 @@ impl Standing {
             skipped: self.skipped.clone(),
             unordered: sync != Sync::Tick,
             cut_of: self.cut_of.clone(),
+            rollbacks: self.timeline.rollbacks().to_vec(),
+            leaving: self.leaving.iter().copied().collect(),
         }
     }
 
@@ -120,6 +137,10 @@ impl Standing {
         if next.present != self.present {
             return differs("count of sessions", &self.present.len(), &next.present.len());
         }
+        if next.timeline != self.timeline {
+            let (here, there) = (self.timeline.rollbacks(), next.timeline.rollbacks());
+            return differs("count of rollbacks", &here.len(), &there.len());
+        }
         if next.skipped != self.skipped {
             return differs("count of skipped ticks", &self.skipped.len(), &next.skipped.len());
         }
@@ -155,7 +176,15 @@ impl Standing {
                 }
                 Event::Close(close) => {
                     self.present.remove(&close.session);
+                    self.leaving.remove(&close.session);
                 }
+                Event::State(change) if change.state() == State::Leave => {
+                    self.leaving.insert(change.session);
+                }
+                Event::State(change) => {
+                    self.leaving.remove(&change.session);
+                }
+                Event::Restored(restored) => self.go_back(tick.number, restored.tick)?,
                 Event::Skipped(skipped) => self.skipped.push(skipped.tick),
                 _ => {}
             }
@@ -164,6 +193,21 @@ impl Standing {
         self.wall_ns = tick.wall_ns;
         self.checksum = tick.checksum;
         Ok(())
+    }
+
+    fn go_back(&mut self, tick: u64, to: u64) -> Result<(), Bad> {
+        if to >= tick {
+            return Err(format!("tick {tick} goes back to tick {to}").into());
+        }
+        self.timeline.push(Rollback { tick, to });
+        // An older one may be kept, and is found by whoever looks for it.
+        self.snapshot = self.snapshot.filter(|snapshot| self.timeline.leads(snapshot.tick, tick));
+        Ok(())
+    }
+
+    /// Who is there.
+    pub(crate) fn attendance(&self) -> Attendance {
+        Attendance { present: self.present.clone(), leaving: self.leaving.clone() }
     }
 
     /// Whether another life and another tick can be counted. No relay comes so far.
@@ -224,6 +268,9 @@ pub(crate) fn decode_head(message: Option<&Message>, number: u64) -> Result<Segm
     }
     if !(1..=LAST_TICK).contains(&head.next_tick) || head.epoch > LAST_EPOCH {
         return Err("a segment's head with numbers that no relay comes to".into());
+    }
+    if !Timeline::new(head.rollbacks.iter().copied()).is_possible(head.next_tick) {
+        return Err("a segment's head with rollbacks that nobody can have made".into());
     }
     if head.segment != number {
         return Err(format!("the file of segment {} under another's name", head.segment).into());

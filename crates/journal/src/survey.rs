@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use pulsegate_protocol::proto::SegmentHead;
+use pulsegate_protocol::proto::{Rollback, SegmentHead};
 use serde::Serialize;
 
 use crate::directory::{Directory, open_file};
@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::recovery::{check_heads, check_numbers, read_head, read_heads, read_last};
 use crate::scan::{Before, Known, Scanned, Torn, judge, judge_last, scan};
 use crate::standing::decode_head;
+use crate::timeline::Timeline;
 use crate::walk::{Step, Walk, is_sealed, was_sealed};
 
 /// A journal at a glance.
@@ -38,12 +39,24 @@ pub struct Info {
     pub open_sessions: usize,
     /// The ticks that an operator had skipped.
     pub skipped: Vec<u64>,
+    /// How often logic was brought back, and to where.
+    pub rollbacks: Vec<RolledBack>,
     /// The size of all segments, in bytes.
     pub bytes: u64,
     /// How many bytes at the end are torn. They are cut off at the next start.
     pub torn_bytes: u64,
     /// The segments, oldest first.
     pub segments: Vec<SegmentInfo>,
+}
+
+/// An operator brought logic back: the ticks between these two were left behind. They are kept, and
+/// can be replayed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct RolledBack {
+    /// The tick that says so.
+    pub tick: u64,
+    /// The tick that it follows.
+    pub to: u64,
 }
 
 /// One segment at a glance.
@@ -118,10 +131,25 @@ pub fn info(dir: impl AsRef<Path>) -> Result<Info, Error> {
         newest_snapshot: standing.snapshot.map(|snapshot| snapshot.tick),
         open_sessions: standing.present.len(),
         skipped: standing.skipped.clone(),
+        rollbacks: standing.timeline.rollbacks().iter().map(RolledBack::from).collect(),
         bytes: segments.iter().map(|segment| segment.bytes).sum(),
         torn_bytes: torn.map_or(0, |torn| torn.bytes),
         segments,
     })
+}
+
+impl Info {
+    /// Which ticks led to which.
+    pub fn timeline(&self) -> Timeline {
+        let rollback = |&RolledBack { tick, to }: &RolledBack| Rollback { tick, to };
+        Timeline::new(self.rollbacks.iter().map(rollback))
+    }
+}
+
+impl From<&Rollback> for RolledBack {
+    fn from(Rollback { tick, to }: &Rollback) -> Self {
+        Self { tick: *tick, to: *to }
+    }
 }
 
 /// Reads the heads, and all of the last segment that has one.
@@ -179,7 +207,7 @@ pub fn verify(dir: impl AsRef<Path>) -> Result<Verified, Error> {
     for (at, number) in numbers.iter().enumerate() {
         let next = match numbers.get(at + 1) {
             // A head that cannot be read is reported when its segment is reached.
-            Some(next) => Next::Segment(read_head(&dir, *next).ok().map(|known| known.head)),
+            Some(next) => Next::Segment(read_head(&dir, *next).ok().map(|known| known.head.into())),
             None => Next::Nothing,
         };
         before = verified.segment(&dir, *number, before, &next)?;
@@ -190,7 +218,7 @@ pub fn verify(dir: impl AsRef<Path>) -> Result<Verified, Error> {
 /// What follows a segment.
 enum Next {
     Nothing,
-    Segment(Option<SegmentHead>),
+    Segment(Option<Box<SegmentHead>>),
 }
 
 impl Verified {

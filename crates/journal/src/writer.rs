@@ -14,7 +14,7 @@ use crate::format::{Timing, Topic};
 use crate::live::Live;
 use crate::options::{Now, Options, Sync, Watermark};
 use crate::sealer::Sealer;
-use crate::standing::Standing;
+use crate::standing::{Attendance, Standing};
 use keep::Kept;
 
 /// How many bytes of answers, pushes and timings may wait before they are written.
@@ -126,6 +126,11 @@ impl Writer {
     /// Ticks from this one on are never deleted. Without a call all are kept.
     pub fn keep_from(&mut self, tick: u64) {
         self.kept.floor = tick;
+    }
+
+    /// Who is there behind the last tick.
+    pub fn attendance(&self) -> Attendance {
+        self.standing.attendance()
     }
 
     /// The last tick that may be forwarded, for [`Reader::follow`](crate::Reader::follow).

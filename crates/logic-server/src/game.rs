@@ -84,7 +84,8 @@ impl<L: Logic> Game<L> {
         }
     }
 
-    fn start_over(&mut self) {
+    /// Drops the state, so that the next link has to rebuild it.
+    pub(crate) fn start_over(&mut self) {
         *self = Self::new(Arc::clone(&self.factory));
     }
 

@@ -57,7 +57,8 @@ pub enum Event<'a> {
         /// What had happened to the journal.
         why: &'a str,
     },
-    /// The game was brought back to the state after `tick`.
+    /// An operator brought the game back to the state after `tick`. The events behind this one say
+    /// who came and who left since.
     Restored {
         /// The tick that this one follows.
         tick: u64,

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 pub use crate::link::proto::Reason;
 
 /// The sessions' ends that a client, an operator or a document can meet: name and explanation.
-const TABLE: [(Reason, &str, &str); 23] = [
+const TABLE: [(Reason, &str, &str); 24] = [
     (Reason::Goodbye, "goodbye", "the client said so, or closed its side between two frames"),
     (Reason::Disconnected, "disconnected", "the connection broke"),
     (Reason::Silent, "silent", "nothing arrived for `liveness.close_after`"),
@@ -56,6 +56,11 @@ const TABLE: [(Reason, &str, &str); 23] = [
         "reply_too_large",
         "with `framing = \"raw\"`: a reply was longer than `limits.outbox`, and its socket did not take it at once",
     ),
+    (
+        Reason::RolledBack,
+        "rolled_back",
+        "said to logic alone: the session ended after the tick to which logic was brought back",
+    ),
     (Reason::Internal, "internal", "a fault of the relay's own, in this session alone"),
 ];
 
@@ -100,6 +105,9 @@ pub const LOGIC_AWAY: &[u8] = br#"{"pulsegate":"logic_away"}"#;
 
 /// The body of the frame that tells a client that answers come again.
 pub const LOGIC_BACK: &[u8] = br#"{"pulsegate":"logic_back"}"#;
+
+/// The body of the frame that tells a client that play goes on from an earlier moment.
+pub const ROLLED_BACK: &[u8] = br#"{"pulsegate":"rolled_back"}"#;
 
 #[cfg(test)]
 mod tests {

@@ -23,6 +23,7 @@ pub use self::queues::{
 use crate::admin::metrics::Metrics;
 use crate::backlog::Backlog;
 use crate::config::OnError;
+use crate::logic_link::rollback::Rollbacks;
 use crate::logic_link::suspects::Suspects;
 use crate::tick::clock::{Clock, wall_ns};
 use crate::tick::figures::{Timing, micros};
@@ -38,6 +39,8 @@ pub struct Recorder {
     pub store: Store,
     /// Who is told of the words in a tick once it is durable.
     pub suspects: Arc<Suspects>,
+    /// The same, of the words that bring logic back.
+    pub rollbacks: Arc<Rollbacks>,
     /// Where ticks go from here.
     pub backlog: Arc<Backlog>,
     /// What could not be kept since the journal failed.
@@ -122,6 +125,9 @@ impl Recorder {
         if let Some(gap) = &self.gap {
             sealed.prepend(gap.told_in(number));
         }
+        if let Store::Journal(writer) = &self.store {
+            sealed.prepend(self.rollbacks.told(|| writer.attendance()));
+        }
         match self.append(sealed, now) {
             Ok(tick) => self.pass_on(tick),
             Err(error) => {
@@ -165,6 +171,10 @@ impl Recorder {
             info!(tick = tick.number, "journal goes on after a gap");
         }
         self.suspects.heed(&tick);
+        if let (Some(needs), Store::Journal(writer)) = (self.rollbacks.heed(&tick), &mut self.store)
+        {
+            writer.keep_from(needs);
+        }
         self.backlog.push(tick);
     }
 

@@ -37,6 +37,7 @@ use crate::config::{Config, LogicAddress};
 use crate::front::Front;
 use crate::logic_link::handshake::Identity;
 use crate::logic_link::replies::Replies;
+use crate::logic_link::rollback::Rollbacks;
 use crate::logic_link::source::Source;
 use crate::logic_link::suspects::Suspects;
 use crate::logic_link::{LogicLink, Status};
@@ -169,6 +170,7 @@ impl Relay {
         });
         let status = Arc::new(Mutex::new(Status::default()));
         let suspects = Arc::new(Suspects::new(recovered.skipped));
+        let rollbacks = Arc::new(Rollbacks::new(recovered.timeline));
         let view = Arc::new(View {
             front: Arc::clone(&front),
             figures: Arc::clone(&figures),
@@ -176,6 +178,7 @@ impl Relay {
             disk: Arc::clone(&disk),
             link: Arc::clone(&status),
             suspects: Arc::clone(&suspects),
+            rollbacks: Arc::clone(&rollbacks),
             logic: config.load().logic.address.clone(),
             lineage: recovered.lineage.clone(),
             epoch: recovered.epoch,
@@ -201,6 +204,7 @@ impl Relay {
             inbox,
             store,
             suspects: Arc::clone(&suspects),
+            rollbacks: Arc::clone(&rollbacks),
             backlog: Arc::clone(&backlog),
             gap: recovered.lost_from.map(|first| Gap::new(first, NOT_NAMED.to_owned())),
             on_error,
@@ -211,7 +215,7 @@ impl Relay {
         let link = LogicLink {
             address,
             front: Arc::clone(&front),
-            source: Source::new(backlog, journal).knowing(suspects),
+            source: Source::new(backlog, journal).knowing(suspects, rollbacks),
             replies: Replies::new(Arc::clone(&front), answers_to_record, answered),
             identity,
             status,

@@ -1,7 +1,7 @@
 //! Ticks from the journal, read ahead on a thread of their own.
 
 use bytes::Bytes;
-use pulsegate_journal::Reader;
+use pulsegate_journal::{Reader, Timeline};
 use pulsegate_protocol::proto::item::Item;
 use pulsegate_protocol::tick::{Damage, Head, events, without_packets};
 use tokio::sync::mpsc;
@@ -29,18 +29,26 @@ pub(crate) enum Follows {
     Anything,
 }
 
-/// Reads on a thread of its own, until the tick `last`, the journal's end, its first damage, or until
+/// Which ticks are sent.
+#[derive(Debug)]
+pub(crate) struct Course {
+    pub(crate) timeline: Timeline,
+    /// The last one; those that did not lead to it are left out. None: the journal's last.
+    pub(crate) last: Option<u64>,
+}
+
+/// Reads on a thread of its own, until the course's end, the journal's end, its first damage, or until
 /// nobody takes the ticks any more. The journal's end is the one at the moment it is reached.
 pub(crate) fn start(
     reader: Reader,
     follows: Follows,
-    last: Option<u64>,
+    course: Course,
     only: Option<Only>,
     skipped: Vec<u64>,
 ) -> mpsc::Receiver<Result<Recorded, Error>> {
     let (sender, receiver) = mpsc::channel(AHEAD);
     tokio::task::spawn_blocking(move || {
-        let mut feed = Feed { reader, follows, last, only, skipped };
+        let mut feed = Feed { reader, follows, course, only, skipped };
         while let Some(recorded) = feed.next().transpose() {
             let failed = recorded.is_err();
             if sender.blocking_send(recorded).is_err() || failed {
@@ -54,7 +62,7 @@ pub(crate) fn start(
 struct Feed {
     reader: Reader,
     follows: Follows,
-    last: Option<u64>,
+    course: Course,
     only: Option<Only>,
     /// Those that are sent without their packets.
     skipped: Vec<u64>,
@@ -62,10 +70,15 @@ struct Feed {
 
 impl Feed {
     fn next(&mut self) -> Result<Option<Recorded>, Error> {
-        let Some((peek, bytes)) = next_tick(&mut self.reader)? else { return Ok(None) };
-        if self.last.is_some_and(|last| last < peek.head.number) {
-            return Ok(None);
-        }
+        let (peek, bytes) = loop {
+            let Some((peek, bytes)) = next_tick(&mut self.reader)? else { return Ok(None) };
+            let number = peek.head.number;
+            match self.course.timeline.next(number, self.course.last.unwrap_or(u64::MAX)) {
+                None => return Ok(None),
+                Some(next) if next == number => break (peek, bytes),
+                Some(next) => self.reader.seek(next)?,
+            }
+        };
         let number = peek.head.number;
         let unreadable =
             |damage: Damage| Error::Protocol(format!("tick {number} of the journal: {damage}"));

@@ -43,8 +43,9 @@ impl Plan {
     }
 
     fn rebuild(recording: &Recording, args: &ReplayArgs, from: u64) -> Result<Self, Error> {
+        let before = recording.timeline().before(from);
         // A snapshot holds every session.
-        let restore = if args.sessions.is_empty() { recording.snapshot(from - 1)? } else { None };
+        let restore = if args.sessions.is_empty() { recording.snapshot(before)? } else { None };
         let first = restore.as_ref().map_or(1, |restore| restore.tick + 1);
         if first < recording.first_tick() {
             return Err(Error::NoBeginning { first: recording.first_tick() });

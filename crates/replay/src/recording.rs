@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use pulsegate_journal::{Error as JournalError, Reader, Record, SegmentInfo, info};
+use pulsegate_journal::{Error as JournalError, Reader, Record, SegmentInfo, Timeline, info};
 use pulsegate_protocol::proto::Restore;
 use pulsegate_protocol::tick::Peek;
 
@@ -22,6 +22,7 @@ pub(crate) struct Recording {
     last_tick: u64,
     /// The ticks that an operator had skipped.
     skipped: Vec<u64>,
+    timeline: Timeline,
     /// The segments, oldest first. Empty if they are not known.
     segments: Vec<SegmentInfo>,
 }
@@ -33,10 +34,11 @@ impl Recording {
             Some(Record::Head(head)) => head,
             _ => return Err(Error::Empty(dir.to_owned())),
         };
-        let (last_tick, segments, skipped) = match info(dir) {
-            Ok(info) => (info.last_tick, info.segments, info.skipped),
+        let (last_tick, timeline, segments, skipped) = match info(dir) {
+            Ok(info) => (info.last_tick, info.timeline(), info.segments, info.skipped),
             Err(JournalError::Damaged(damage)) if damage.missing.after >= head.next_tick => {
-                (damage.missing.after, Vec::new(), head.skipped)
+                let timeline = Timeline::new(head.rollbacks);
+                (damage.missing.after, timeline, Vec::new(), head.skipped)
             }
             Err(error) => return Err(error.into()),
         };
@@ -49,6 +51,7 @@ impl Recording {
             first_tick: head.next_tick,
             last_tick,
             skipped,
+            timeline,
             segments,
         })
     }
@@ -68,6 +71,11 @@ impl Recording {
     /// The ticks that an operator had skipped: logic saw them without their packets.
     pub(crate) fn skipped(&self) -> &[u64] {
         &self.skipped
+    }
+
+    /// Which ticks led to which.
+    pub(crate) const fn timeline(&self) -> &Timeline {
+        &self.timeline
     }
 
     /// The life of the relay that sealed a tick.
@@ -100,9 +108,9 @@ impl Recording {
         Error::Range { first: self.first_tick, last: self.last_tick }
     }
 
-    /// The newest snapshot after a tick or before it.
+    /// The newest snapshot after a tick, or after one that led to it.
     pub(crate) fn snapshot(&self, tick: u64) -> Result<Option<Restore>, Error> {
-        match Reader::open(&self.dir)?.snapshot(tick) {
+        match Reader::open(&self.dir)?.snapshot_on(&self.timeline, tick) {
             Ok(snapshot) => Ok(snapshot.map(|(tick, state)| Restore { tick, state })),
             // The search looks further than the range does; without it, the ticks will do.
             Err(JournalError::Damaged(_)) => Ok(None),

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::args::ReplayArgs;
 use crate::error::Error;
 use crate::exchange::{self, Standing};
-use crate::feed::{self, Follows, Recorded};
+use crate::feed::{self, Course, Follows, Recorded};
 use crate::link;
 use crate::only::Only;
 use crate::pacing::Pacing;
@@ -132,15 +132,19 @@ fn prepare(
     args: ReplayArgs,
 ) -> Result<Prepared, Error> {
     let keeps_state = !matches!(resume, Resume::Stateless(_));
-    let plan = Plan::new(resume, recording, range.first, &args)?;
-    let last = range.last.unwrap_or(u64::MAX).min(recording.last_tick());
+    let end = range.last.unwrap_or(u64::MAX);
+    let from = recording.timeline().next(range.first, end).unwrap_or(range.first);
+    let plan = Plan::new(resume, recording, from, &args)?;
+    let last = end.min(recording.last_tick());
     if last < plan.from {
         return Err(recording.out_of_range());
     }
     let only = (!args.sessions.is_empty()).then(|| Only::new(args.sessions));
     let skipped = if args.whole { Vec::new() } else { recording.skipped().to_vec() };
-    let follows = if keeps_state { Follows::After(plan.first - 1) } else { Follows::Anything };
-    let feed = feed::start(recording.reader(plan.first)?, follows, range.last, only, skipped);
+    let before = plan.restore.as_ref().map_or(plan.first - 1, |restore| restore.tick);
+    let follows = if keeps_state { Follows::After(before) } else { Follows::Anything };
+    let course = Course { timeline: recording.timeline().clone(), last: range.last };
+    let feed = feed::start(recording.reader(plan.first)?, follows, course, only, skipped);
     Ok(Prepared { plan, feed, nothing: recording.out_of_range(), last })
 }
 

@@ -1,10 +1,14 @@
-//! The snapshot from which a rebuild begins.
+//! What a rebuild begins with: the snapshot, and who was there.
 
 use bytes::Bytes;
 use prost::Message as _;
 use pulsegate_protocol::proto::Done;
+use pulsegate_protocol::tick::{Chained, Head};
 
-use crate::error::Error;
+use crate::error::{Error, Missing};
+use crate::recovery::damage;
+use crate::standing::{Attendance, Standing};
+use crate::timeline::Timeline;
 
 use super::{Reader, Record};
 
@@ -27,6 +31,50 @@ impl Reader {
             return Ok(best);
         }
         self.snapshot_in(head.snapshot_segment, tick)
+    }
+
+    /// The newest snapshot that was taken after `tick`, or after one that led to it. The reader's
+    /// position does not change.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn snapshot_on(
+        &self,
+        timeline: &Timeline,
+        tick: u64,
+    ) -> Result<Option<(u64, Bytes)>, Error> {
+        for stretch in timeline.stretches(tick) {
+            let newest = self.snapshot(*stretch.end())?;
+            if let Some(found) = newest.filter(|(tick, _)| stretch.contains(tick)) {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Who is there behind `tick`. The reader's position does not change.
+    ///
+    /// # Errors
+    /// [`Error::Gone`] if the tick is no longer kept, and those of reading.
+    pub fn attendance(&self, tick: u64) -> Result<Attendance, Error> {
+        let mut home = Self::open(self.dir.path())?;
+        home.seek(tick)?;
+        let mut reader = Self::at(self.dir.clone(), home.place.head.segment)?;
+        let mut standing = Standing::at(&reader.place.head);
+        while standing.last_tick < tick
+            && let Some(record) = reader.read()?
+        {
+            if let Record::Tick { peek, bytes } = record {
+                let Head { number, wall_ns, .. } = peek.head;
+                let tick = Chained { number, wall_ns, checksum: peek.checksum, bytes };
+                let missing = Missing { after: standing.last_tick, before: None };
+                let segment = reader.place.head.segment;
+                standing.tick(&tick).map_err(|bad| {
+                    damage(&self.dir, segment, reader.place.walk.at(), missing, bad.0)
+                })?;
+            }
+        }
+        Ok(standing.attendance())
     }
 
     fn snapshot_in(&self, segment: u64, tick: u64) -> Result<Option<(u64, Bytes)>, Error> {

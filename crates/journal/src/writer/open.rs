@@ -43,6 +43,7 @@ impl Writer {
             open_sessions: standing.present.values().cloned().collect(),
             newest_snapshot: standing.snapshot.map(|snapshot| snapshot.tick),
             skipped: standing.skipped.clone(),
+            timeline: standing.timeline.clone(),
             lost_from,
             repaired,
         };

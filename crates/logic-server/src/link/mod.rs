@@ -225,6 +225,9 @@ impl<L: Logic> Meeting<L> {
         {
             part(goodbye.clone(), finished, answers, writing).await;
         }
+        if matches!(&end, End::Theirs(Some(goodbye)) if goodbye.code() == Code::StartOver) {
+            claim.game().await.start_over();
+        }
         end
     }
 }

@@ -17,6 +17,7 @@ use super::door::BODY;
 use super::guard::may_change;
 use super::list::list;
 use super::refusal::Refusal;
+use super::rollback::roll_back;
 use super::shown::{self, Departed, Session};
 use super::skip::skip_tick;
 use crate::config::{Config, Override, SETTINGS};
@@ -29,6 +30,7 @@ pub fn routes(view: Arc<View>) -> Router {
         .route("/api/pace", post(set_pace))
         .route("/api/sessions/{id}/close", post(close_session))
         .route("/api/logic/skip", post(skip_tick))
+        .route("/api/logic/rollback", post(roll_back))
         .layer(from_fn_with_state(Arc::clone(&view), may_change));
     Router::new()
         .route("/healthz", get(healthz))

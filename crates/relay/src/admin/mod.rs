@@ -6,6 +6,7 @@
 //! - [`list`]: long lists
 //! - [`metrics`]: what is counted
 //! - [`refusal`]: a request that is not granted
+//! - [`rollback`]: the word that brings logic back
 //! - [`shown`]: what the answers look like
 //! - [`skip`]: the word that a tick is to be skipped
 
@@ -15,6 +16,7 @@ pub mod guard;
 pub mod list;
 pub mod metrics;
 pub mod refusal;
+pub mod rollback;
 pub mod shown;
 pub mod skip;
 
@@ -27,6 +29,7 @@ use crate::backlog::Backlog;
 use crate::config::LogicAddress;
 use crate::front::Front;
 use crate::logic_link::Status;
+use crate::logic_link::rollback::Rollbacks;
 use crate::logic_link::suspects::{Suspect, Suspects};
 use crate::recorder::DiskWait;
 use crate::tick::figures::TickFigures;
@@ -46,6 +49,8 @@ pub struct View {
     pub link: Arc<Mutex<Status>>,
     /// What is known of ticks that logic cannot take.
     pub suspects: Arc<Suspects>,
+    /// Where logic was brought back.
+    pub rollbacks: Arc<Rollbacks>,
     /// Where logic is, as it was configured.
     pub logic: LogicAddress,
     /// The journal's random id.

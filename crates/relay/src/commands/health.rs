@@ -1,18 +1,12 @@
 //! `pulsegate health`: how a relay that runs is, where there is no curl to ask it.
 
-use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
-use std::time::Duration;
+use std::io;
 
 use clap::Args;
 use miette::Diagnostic;
 use thiserror::Error;
 
-/// How long to wait for each step of an answer.
-const PATIENCE: Duration = Duration::from_secs(3);
-
-/// The longest answer that is read; the true one has a line.
-const LONGEST_ANSWER: u64 = 64 * 1024;
+use super::ask::{Answer, ask as request};
 
 /// Whom to ask, and what.
 #[derive(Debug, Args)]
@@ -46,44 +40,16 @@ pub fn run(args: HealthArgs) -> miette::Result<()> {
 
 fn ask(HealthArgs { address, ready }: HealthArgs) -> Result<String, Unwell> {
     let path = if ready { "/readyz" } else { "/healthz" };
-    let response = match get(&address, path) {
-        Ok(response) => response,
-        Err(error) => return Err(Unwell::NoAnswer { address, error }),
-    };
-    let (head, body) = response.split_once("\r\n\r\n").unwrap_or((&response, ""));
-    let status_line = head.lines().next().unwrap_or_default();
-    let answer = if body.is_empty() { status_line } else { body }.trim().to_owned();
-    match status_line.split(' ').nth(1) {
-        Some("200") => Ok(answer),
-        _ => Err(Unwell::SaysNo { address, answer }),
+    match request(&address, "", path, None) {
+        Ok(Answer { status: 200, text }) => Ok(text),
+        Ok(Answer { text, .. }) => Err(Unwell::SaysNo { address, answer: text }),
+        Err(error) => Err(Unwell::NoAnswer { address, error }),
     }
-}
-
-fn get(address: &str, path: &str) -> io::Result<String> {
-    let mut stream = connect(address)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    // Of HTTP 1.0, since its answers end with the connection and are never in chunks.
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
-    let mut response = String::new();
-    stream.take(LONGEST_ANSWER).read_to_string(&mut response)?;
-    Ok(response)
-}
-
-/// A connection to the first of the name's addresses that takes one.
-fn connect(address: &str) -> io::Result<TcpStream> {
-    let mut refused = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in address.to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, PATIENCE) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => refused = error,
-        }
-    }
-    Err(refused)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
     use std::net::TcpListener;
     use std::thread::{self, JoinHandle};
 

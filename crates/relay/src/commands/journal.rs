@@ -14,7 +14,7 @@ use bytesize::ByteSize;
 use clap::Subcommand;
 use comfy_table::{CellAlignment, Table, presets};
 use miette::IntoDiagnostic;
-use pulsegate_journal::{Info, SegmentInfo, Verified};
+use pulsegate_journal::{Info, RolledBack, SegmentInfo, Verified};
 use pulsegate_recording::line::time;
 
 /// A glance shows so many segments; of more, the oldest are summed up.
@@ -132,6 +132,12 @@ fn glance(dir: &Path, info: &Info) -> String {
     }
     fact("answered to", or_none(Some(info.answered).filter(|tick| *tick > 0)));
     fact("newest snapshot", or_none(info.newest_snapshot));
+    for RolledBack { tick, to } in &info.rollbacks {
+        fact(
+            "left behind",
+            format!("ticks {} to {}: tick {tick} follows tick {to}", to + 1, tick - 1),
+        );
+    }
     fact("open sessions", info.open_sessions.to_string());
     fact("size", ByteSize(info.bytes).to_string());
     if info.torn_bytes > 0 {

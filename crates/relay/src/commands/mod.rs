@@ -1,9 +1,11 @@
 //! The command line.
 
+pub mod ask;
 pub mod check;
 pub mod config;
 pub mod health;
 pub mod journal;
+pub mod rollback;
 pub mod run;
 
 use std::path::PathBuf;
@@ -50,6 +52,8 @@ enum Command {
     Verify(pulsegate_replay::VerifyArgs),
     /// Find the strategy and settings that suit how long ticks take
     Tune(pulsegate_tune::TuneArgs),
+    /// Bring logic back to an earlier tick; clients stay, and play goes on from there
+    Rollback(rollback::RollbackArgs),
     /// Print the completions for a shell
     Completions {
         /// The shell
@@ -83,6 +87,7 @@ impl Cli {
                 Ok(runtime()?.block_on(pulsegate_replay::verify::terminal::run(args)))
             }
             Some(Command::Tune(args)) => Ok(pulsegate_tune::terminal::run(&args)),
+            Some(Command::Rollback(args)) => rollback::run(args).map(|()| ExitCode::SUCCESS),
             Some(Command::Completions { shell }) => {
                 let mut command = <Self as clap::CommandFactory>::command();
                 clap_complete::generate(shell, &mut command, "pulsegate", &mut std::io::stdout());

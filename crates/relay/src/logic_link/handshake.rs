@@ -73,6 +73,15 @@ pub enum CannotResume {
          start the logic server anew, so that it rebuilds without them"
     )]
     AppliedWhole(u64),
+    /// It applied a tick that was left behind.
+    #[error(
+        "the logic server has applied tick {applied}, which was left behind when logic was brought \
+         back; it is to drop its state, and to ask for a rebuild"
+    )]
+    LeftBehind {
+        /// What it applied.
+        applied: u64,
+    },
     /// The ticks that it needs are not kept any more.
     #[error("the logic server needs tick {needed}, the oldest that is kept is {oldest}")]
     TooOld {
@@ -99,7 +108,8 @@ impl CannotResume {
     /// The code for the logic server.
     pub const fn code(&self) -> Code {
         match self {
-            Self::Lineage { .. } | Self::AppliedWhole(_) => Code::Lineage,
+            Self::Lineage { .. } => Code::Lineage,
+            Self::AppliedWhole(_) | Self::LeftBehind { .. } => Code::StartOver,
             Self::JournalBehind { .. } | Self::TooOld { .. } => Code::Behind,
             Self::Secret => Code::Secret,
             Self::Version { .. } | Self::Nowhere => Code::Protocol,
@@ -175,6 +185,9 @@ pub async fn resume(
             let newest = source.shown();
             if applied.tick > newest {
                 return Err(CannotResume::JournalBehind { applied: applied.tick, newest }.into());
+            }
+            if !source.rollbacks().leads_on(applied.tick) {
+                return Err(CannotResume::LeftBehind { applied: applied.tick }.into());
             }
             let unanswered = replies.answered() + 1..=applied.tick;
             if let Some(tick) = source.suspects().applied_whole(unanswered) {

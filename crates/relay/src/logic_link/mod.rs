@@ -3,12 +3,14 @@
 //! - [`stream`]: TCP or a Unix socket
 //! - [`handshake`]: who is there, and where to resume
 //! - [`source`]: the ticks, from memory or from the journal; [`suspects`]: those that logic dies of
+//! - [`rollback`]: the way back to an earlier tick
 //! - [`exchange`]: ticks out and answers in, until the link breaks
 //! - [`replies`]: an answer → the clients' outboxes
 
 pub mod exchange;
 pub mod handshake;
 pub mod replies;
+pub mod rollback;
 pub mod source;
 pub mod stream;
 pub mod suspects;
@@ -22,7 +24,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use pulsegate_protocol::Reason;
 use pulsegate_protocol::proto::{Goodbye, Skipped, goodbye::Code, item::Item};
-use pulsegate_protocol::reason::{LOGIC_AWAY, LOGIC_BACK};
+use pulsegate_protocol::reason::{LOGIC_AWAY, LOGIC_BACK, ROLLED_BACK};
 use serde_json::Value;
 use thiserror::Error;
 use tokio::time::{Instant, sleep};
@@ -92,6 +94,11 @@ pub enum LinkError {
     /// An operator has a tick skipped that may be on its way, or on its way to be answered.
     #[error("tick {0} is to be skipped; the link is made again once the journal says so")]
     Skipping(u64),
+    /// An operator has logic brought back.
+    #[error(
+        "logic is brought back to an earlier tick; the link is made again once the journal says so"
+    )]
+    RollingBack,
     /// The journal could not be read.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -108,6 +115,7 @@ impl LinkError {
             Self::Goodbye { .. } => "goodbye",
             Self::Resume(_) => "resume",
             Self::Skipping(_) => "skip",
+            Self::RollingBack => "rollback",
             Self::Source(_) => "source",
         }
     }
@@ -164,16 +172,18 @@ impl LogicLink {
         let mut away_since = Instant::now();
         let (mut delays, mut knocks) = (backoff(BACKOFF), backoff((KNOCK, KNOCK)));
         let suspects = Arc::clone(self.source.suspects());
+        let rollbacks = Arc::clone(self.source.rollbacks());
         loop {
             tokio::select! {
                 biased;
-                () = self.have_skipped() => {}
+                () = self.heed_operator() => {}
                 () = stop.cancelled() => return,
             }
             let answered = self.replies.answered();
             let ended = tokio::select! {
                 ended = self.link_once(&stop) => ended,
                 tick = suspects.asked() => Err(LinkError::Skipping(tick)),
+                () = rollbacks.asked() => Err(LinkError::RollingBack),
             };
             let Err(error) = ended else { return };
             if self.lost_link(&error) {
@@ -190,14 +200,23 @@ impl LogicLink {
             tokio::select! {
                 () = sleep(delay) => {}
                 _ = suspects.asked() => {}
+                () = rollbacks.asked() => {}
                 () = stop.cancelled() => return,
             }
         }
     }
 
-    /// Puts an operator's word into a tick, and waits until it counts. There is no link meanwhile,
-    /// over which a tick could be answered that is to be skipped.
-    async fn have_skipped(&self) {
+    /// Has an operator's word put into a tick, and waits until it counts. There is no link
+    /// meanwhile, over which a tick could be answered that is to be skipped or left behind.
+    async fn heed_operator(&self) {
+        let rollbacks = self.source.rollbacks();
+        if rollbacks.is_asked() {
+            rollbacks.release();
+            rollbacks.settled().await;
+            if self.front.config.load().client.outage_notices {
+                self.front.tell_everybody(ROLLED_BACK);
+            }
+        }
         let suspects = self.source.suspects();
         if let Some(tick) = suspects.word() {
             self.front.intake.event(Item::Skipped(Skipped { tick }));

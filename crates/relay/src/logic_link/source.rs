@@ -10,6 +10,7 @@ use pulsegate_protocol::tick::{Chained, Damage};
 use thiserror::Error as ThisError;
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use super::rollback::Rollbacks;
 use super::suspects::Suspects;
 use crate::backlog::{Backlog, Place};
 
@@ -51,6 +52,7 @@ pub struct Source {
     /// See [`Source::shown`].
     shown: u64,
     suspects: Arc<Suspects>,
+    rollbacks: Arc<Rollbacks>,
 }
 
 #[derive(Debug)]
@@ -72,12 +74,18 @@ impl Source {
             reader: None,
             shown,
             suspects: Arc::default(),
+            rollbacks: Arc::default(),
         }
     }
 
-    /// The same, by what is known of ticks that logic cannot take.
-    pub fn knowing(self, suspects: Arc<Suspects>) -> Self {
-        Self { suspects, ..self }
+    /// The same, by what is known of ticks that logic cannot take, or is not to take.
+    pub fn knowing(self, suspects: Arc<Suspects>, rollbacks: Arc<Rollbacks>) -> Self {
+        Self { suspects, rollbacks, ..self }
+    }
+
+    /// Where logic was brought back.
+    pub fn rollbacks(&self) -> &Arc<Rollbacks> {
+        &self.rollbacks
     }
 
     /// What is known of ticks that logic cannot take.
@@ -96,9 +104,11 @@ impl Source {
         self.shown
     }
 
-    /// The tick with this number, or the first after it if it is in a gap; waits until there is
-    /// one. May be dropped and called again.
+    /// The tick with this number, or the first after it if it is in a gap or was left behind; waits
+    /// until there is one. May be dropped and called again.
     pub async fn tick(&mut self, number: u64) -> Result<Chained, SourceError> {
+        // No rollback is made while there is a link.
+        let number = self.rollbacks.next(number);
         let tick = self.find(number).await?;
         self.shown = self.shown.max(tick.number);
         Ok(tick)
@@ -130,8 +140,8 @@ impl Source {
     /// The newest state that logic gave us.
     pub async fn newest_snapshot(&self) -> Result<Option<Restore>, SourceError> {
         let Some((dir, _)) = self.journal.clone() else { return Ok(None) };
-        let newest = self.newest();
-        let snapshot = move || Reader::open(dir)?.snapshot(newest);
+        let (newest, timeline) = (self.newest(), self.rollbacks.timeline());
+        let snapshot = move || Reader::open(dir)?.snapshot_on(&timeline, newest);
         let found = spawn_blocking(snapshot).await.map_err(|_| SourceError::Panicked)??;
         Ok(found.map(|(tick, state)| Restore { tick, state }))
     }

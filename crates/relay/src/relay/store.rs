@@ -2,7 +2,7 @@
 
 use std::io;
 
-use pulsegate_journal::{Now, Options, Recovered, Writer};
+use pulsegate_journal::{Now, Options, Recovered, Timeline, Writer};
 use pulsegate_protocol::Reason;
 use pulsegate_protocol::proto::{Close, item::Item};
 use tracing::warn;
@@ -47,6 +47,7 @@ fn nothing_recovered() -> Result<Recovered, Error> {
         open_sessions: Vec::new(),
         newest_snapshot: None,
         skipped: Vec::new(),
+        timeline: Timeline::default(),
         lost_from: None,
         repaired: None,
     })
