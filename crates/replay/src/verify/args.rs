@@ -35,7 +35,7 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "POINT", allow_hyphen_values = true)]
     pub until: Option<Point>,
 
-    /// What may differ: a place in JSON bodies such as players[*].x, or state_hash, or close; may be
+    /// What may differ: a place in JSON bodies such as `players[*].x`, or state_hash, or close; may be
     /// given several times.
     #[arg(long = "ignore", value_name = "PATH")]
     pub ignore: Vec<Ignore>,
