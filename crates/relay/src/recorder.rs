@@ -126,7 +126,10 @@ impl Recorder {
             sealed.prepend(gap.told_in(number));
         }
         if let Store::Journal(writer) = &self.store {
-            sealed.prepend(self.rollbacks.told(|| writer.attendance()));
+            let told = self.rollbacks.told(|| writer.attendance());
+            if !told.is_empty() {
+                sealed.prepend(told);
+            }
         }
         match self.append(sealed, now) {
             Ok(tick) => self.pass_on(tick),

@@ -20,7 +20,7 @@ pub struct RollbackArgs {
     /// Where the relay's admin port is
     #[arg(value_name = "ADDR", default_value = "127.0.0.1:14080")]
     address: String,
-    /// What changes something must show, if admin.token is set
+    /// The relay's admin.token, if it has one
     #[arg(
         long,
         env = "PULSEGATE_ADMIN__TOKEN",
