@@ -5,12 +5,12 @@ use std::str::FromStr;
 
 use serde_json::Value;
 
-use crate::path::Path;
+use pulsegate_replay::Place;
 
 /// A comparison of the values at a path with another one. One that holds is enough.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Condition {
-    path: Path,
+    place: Place,
     /// Nothing: it is enough that there is a value.
     test: Option<(Operator, Value)>,
 }
@@ -38,7 +38,7 @@ const OPERATORS: [(&str, Operator); 6] = [
 impl Condition {
     /// Whether it holds for a body.
     pub fn holds(&self, body: &Value) -> bool {
-        let found = self.path.find(body);
+        let found = self.place.find(body);
         match &self.test {
             None => !found.is_empty(),
             Some((operator, other)) => found.iter().any(|value| operator.holds(value, other)),
@@ -76,10 +76,10 @@ impl FromStr for Condition {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (path, operator) = split(text);
-        let path = path.parse()?;
+        let (place, operator) = split(text);
+        let place = place.parse()?;
         if operator.is_empty() {
-            return Ok(Self { path, test: None });
+            return Ok(Self { place, test: None });
         }
         let test = OPERATORS.iter().find_map(|(sign, meant)| {
             let value = operator.strip_prefix(sign)?;
@@ -88,7 +88,7 @@ impl FromStr for Condition {
             Some((*meant, value))
         });
         let test = test.ok_or("expected =, !=, <, <=, > or >= behind the path")?;
-        Ok(Self { path, test: Some(test) })
+        Ok(Self { place, test: Some(test) })
     }
 }
 

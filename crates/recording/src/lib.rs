@@ -5,7 +5,7 @@
 //! - `stretch`: the records of a range of ticks, and the answers that belong to them
 //! - `present`: who is present where it begins
 //! - [`entry`]: what a record says, piece by piece
-//! - [`path`], [`condition`], [`filter`]: which of it is wanted
+//! - [`condition`], [`filter`]: which of it is wanted
 //! - [`line`](mod@line): an entry as a line of JSON
 //! - [`stats`]: what it all adds up to
 //! - [`redact`]: values that must not leave the house
@@ -21,7 +21,6 @@ pub mod filter;
 pub mod line;
 pub mod mend;
 pub mod merge;
-pub mod path;
 pub mod redact;
 pub mod stats;
 
@@ -35,7 +34,6 @@ pub use error::Error;
 pub use filter::Filter;
 pub use mend::{Mended, before_damage};
 pub use merge::{Merged, merge};
-pub use path::Path;
 pub use present::before as present_before;
 pub use redact::{Redaction, Rules};
 pub use stretch::Stretch;

@@ -174,9 +174,9 @@ impl Recorder {
             info!(tick = tick.number, "journal goes on after a gap");
         }
         self.suspects.heed(&tick);
-        if let (Some(needs), Store::Journal(writer)) = (self.rollbacks.heed(&tick), &mut self.store)
+        if let (Some(from), Store::Journal(writer)) = (self.rollbacks.heed(&tick), &mut self.store)
         {
-            writer.keep_from(needs);
+            writer.keep_from(from);
         }
         self.backlog.push(tick);
     }

@@ -4,6 +4,7 @@
 //!
 //! - [`args`]: the command line
 //! - `point`, `range`: the ticks between two places in a recording
+//! - `place`: places in JSON bodies
 //! - `recording`: what a journal says of itself
 //! - `plan`: where to begin, by what the logic server holds
 //! - `feed`: ticks from the journal, read ahead on a thread of their own
@@ -26,6 +27,7 @@ mod feed;
 mod link;
 mod only;
 mod pacing;
+mod place;
 mod plan;
 mod point;
 mod range;
@@ -33,6 +35,7 @@ mod recording;
 
 pub use args::{ReplayArgs, Speed};
 pub use error::Error;
+pub use place::{Place, Step};
 pub use point::Point;
 pub use range::Range;
 pub use run::{Progress, Summary, run};

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::pseudonym::Pseudonyms;
 use super::rules::{Action, Rule};
-use crate::path::Step;
+use pulsegate_replay::Step;
 
 /// A body with its values replaced; byte for byte the same if none is. Nothing if it is no JSON
 /// object or array, an error if it is one that cannot be taken apart.
@@ -20,7 +20,7 @@ pub(super) fn redacted(
     if !value.get().starts_with(['{', '[']) {
         return None;
     }
-    let rules = rules.iter().map(|rule| (rule.path.steps(), &rule.action)).collect();
+    let rules = rules.iter().map(|rule| (rule.place.steps(), &rule.action)).collect();
     Some(edit(value, rules, pseudonyms).map(|edited| match edited {
         Edited::Same => body.to_vec(),
         Edited::New(text) => text.into_bytes(),

@@ -1,13 +1,13 @@
 //! What is to be replaced, as a file says it.
 
 use std::fs;
-use std::path::Path as FilePath;
+use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::path::Path;
+use pulsegate_replay::Place;
 
 /// What is to be replaced.
 ///
@@ -44,7 +44,7 @@ pub struct Rules {
 /// What becomes of the values at a path.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Rule {
-    pub(super) path: Path,
+    pub(super) place: Place,
     pub(super) action: Action,
 }
 
@@ -60,7 +60,7 @@ impl Rules {
     ///
     /// # Errors
     /// [`Error::Rules`].
-    pub fn read(file: &FilePath) -> Result<Self, Error> {
+    pub fn read(file: &Path) -> Result<Self, Error> {
         let failed = |what| Error::Rules { file: file.to_owned(), what };
         let text = fs::read_to_string(file).map_err(|error| failed(error.to_string()))?;
         text.parse().map_err(failed)
@@ -81,7 +81,7 @@ impl std::str::FromStr for Rules {
 
 impl Rule {
     fn new(given: Given) -> Result<Self, String> {
-        let path = given.path.parse().map_err(|what| format!("{:?}: {what}", given.path))?;
+        let place = given.path.parse().map_err(|what| format!("{:?}: {what}", given.path))?;
         let action = match (given.set, given.pseudonym, given.remove) {
             (Some(value), false, false) => Action::Set(value),
             (None, true, false) => Action::Pseudonym,
@@ -93,7 +93,7 @@ impl Rule {
                 ));
             }
         };
-        Ok(Self { path, action })
+        Ok(Self { place, action })
     }
 }
 

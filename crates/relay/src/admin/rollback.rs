@@ -1,6 +1,6 @@
 //! An operator's word that logic is brought back to an earlier tick.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use super::View;
 use super::refusal::Refusal;
 use crate::logic_link::rollback::Word;
+use crate::logic_link::source::first_tick;
 
 /// How long an operator waits for the journal.
 const WITHIN: Duration = Duration::from_secs(5);
@@ -83,29 +84,16 @@ fn prepare(dir: PathBuf, point: Point, timeline: &Timeline, newest: u64) -> Resu
     if to >= newest {
         return Err(format!("tick {newest} is the newest; there is nothing to go back from"));
     }
-    let needs = first_needed(&dir, timeline, to).map_err(|error| text(&error))?;
     let reader = Reader::open(&dir).map_err(|error| text(&error))?;
-    let oldest = oldest(&dir).map_err(|error| text(&error))?;
-    if needs < oldest {
+    let snapshot = reader.snapshot_on(timeline, to).map_err(|error| text(&error))?;
+    let from = snapshot.map_or(0, |(tick, _)| tick);
+    let oldest = first_tick(&dir).map_err(|error| text(&error))?;
+    if from + 1 < oldest {
         return Err(format!(
             "tick {to} cannot be reached: no snapshot before it is kept, and the journal begins \
              with tick {oldest}"
         ));
     }
     let then = reader.attendance(to).map_err(|error| text(&error))?;
-    Ok(Word { to, then, needs })
-}
-
-/// The oldest tick without which logic cannot be brought to `to`. The answer with the snapshot is
-/// behind the tick of its number.
-fn first_needed(dir: &Path, timeline: &Timeline, to: u64) -> Result<u64, pulsegate_journal::Error> {
-    let snapshot = Reader::open(dir)?.snapshot_on(timeline, to)?;
-    Ok(snapshot.map_or(1, |(tick, _)| tick))
-}
-
-fn oldest(dir: &Path) -> Result<u64, pulsegate_journal::Error> {
-    Ok(match Reader::open(dir)?.read()? {
-        Some(pulsegate_journal::Record::Head(head)) => head.next_tick,
-        _ => 1,
-    })
+    Ok(Word { to, then, from })
 }

@@ -26,8 +26,8 @@ pub struct Word {
     pub to: u64,
     /// Who was there behind that tick.
     pub then: Attendance,
-    /// The oldest tick that is needed to bring it there.
-    pub needs: u64,
+    /// The tick of the snapshot from which it is brought there; 0: there is none.
+    pub from: u64,
 }
 
 /// The course of play, and the word that is to change it.
@@ -110,21 +110,21 @@ impl Rollbacks {
         }
     }
 
-    /// A tick is durable: the word that it carries counts from now on. Returns the oldest tick
-    /// that must be kept from then on.
+    /// A tick is durable: the word that it carries counts from now on. Returns the tick
+    /// from which on all must be kept: the snapshot's answer is behind it.
     pub fn heed(&self, durable: &Chained) -> Option<u64> {
         let to = self.released()?;
         let is_said = |event| matches!(event, Ok(Item::Restored(restored)) if restored.tick == to);
         if !events(&durable.bytes).any(is_said) {
             return None;
         }
-        let mut needs = None;
+        let mut from = None;
         self.0.send_modify(|known| {
             let rollbacks = known.timeline.rollbacks().iter().copied();
             let newest = Rollback { tick: durable.number, to };
             known.timeline = Timeline::new(rollbacks.chain([newest]));
             known.released = false;
-            needs = known.word.take().map(|word| word.needs);
+            from = known.word.take().map(|word| word.from);
         });
         warn!(
             to,
@@ -132,7 +132,7 @@ impl Rollbacks {
             left_behind = durable.number - 1 - to,
             "logic is brought back, as an operator asked"
         );
-        needs
+        from
     }
 }
 
@@ -178,7 +178,7 @@ mod tests {
     }
 
     fn word(to: u64) -> Word {
-        Word { to, then: attendance(&[1, 2, 3, 4], &[3]), needs: 2 }
+        Word { to, then: attendance(&[1, 2, 3, 4], &[3]), from: 2 }
     }
 
     fn durable(number: u64, items: Vec<Item>) -> Chained {

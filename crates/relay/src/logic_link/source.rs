@@ -93,11 +93,6 @@ impl Source {
         &self.suspects
     }
 
-    /// The newest tick that there is.
-    pub fn newest(&self) -> u64 {
-        self.backlog.newest()
-    }
-
     /// The newest tick of this journal that any logic server can have seen: one that an earlier
     /// life left, or that was handed out in this one.
     pub fn shown(&self) -> u64 {
@@ -140,8 +135,9 @@ impl Source {
     /// The newest state that logic gave us.
     pub async fn newest_snapshot(&self) -> Result<Option<Restore>, SourceError> {
         let Some((dir, _)) = self.journal.clone() else { return Ok(None) };
-        let (newest, timeline) = (self.newest(), self.rollbacks.timeline());
-        let snapshot = move || Reader::open(dir)?.snapshot_on(&timeline, newest);
+        // The tick that carries the last rollback may not be in the backlog yet.
+        let timeline = self.rollbacks.timeline();
+        let snapshot = move || Reader::open(dir)?.snapshot_on(&timeline, u64::MAX);
         let found = spawn_blocking(snapshot).await.map_err(|_| SourceError::Panicked)??;
         Ok(found.map(|(tick, state)| Restore { tick, state }))
     }
@@ -184,7 +180,8 @@ impl Source {
     }
 }
 
-fn first_tick(dir: &Path) -> Result<u64, Error> {
+/// The first tick that a journal keeps.
+pub(crate) fn first_tick(dir: &Path) -> Result<u64, Error> {
     Ok(match Reader::open(dir)?.read()? {
         Some(Record::Head(head)) => head.next_tick,
         // A segment begins with its head.

@@ -5,7 +5,7 @@ use pulsegate_protocol::proto::{Done, Reply};
 use serde_json::Value;
 
 use super::difference::{Addressee, Body, Difference};
-use super::ignore::{Ignore, Place};
+use super::ignore::Ignore;
 use super::value;
 
 /// Compares the replies one by one, then the sessions to close, then the state's hashes if there
@@ -36,7 +36,7 @@ fn reply(index: usize, recorded: &Reply, now: &Reply, ignored: &[Ignore]) -> Opt
     let json = |body: &Bytes| serde_json::from_slice::<Value>(body).ok();
     if let (Some(recorded), Some(now)) = (json(&recorded.payload), json(&now.payload)) {
         let differs = value::first_difference(&recorded, &now, ignored)?;
-        let path = Place(&differs.place).to_string();
+        let path = differs.place.to_string();
         let (recorded, now) = (differs.recorded, differs.now);
         return Some(Difference::Value { index, to, path, recorded, now });
     }

@@ -2,12 +2,13 @@
 
 use serde_json::Value;
 
-use super::ignore::{Ignore, Step};
+use super::ignore::Ignore;
+use crate::place::{Place, Step};
 
 /// Where two values differ, and what is there; nothing, if one of them has nothing there.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Differs {
-    pub(crate) place: Vec<Step>,
+    pub(crate) place: Place,
     pub(crate) recorded: Option<Value>,
     pub(crate) now: Option<Value>,
 }
@@ -48,7 +49,7 @@ impl Walk<'_> {
             }
             (Some(recorded), Some(now)) if same(recorded, now) => None,
             _ => Some(Differs {
-                place: self.place.clone(),
+                place: Place::new(&self.place),
                 recorded: recorded.cloned(),
                 now: now.cloned(),
             }),
@@ -81,7 +82,6 @@ fn same(recorded: &Value, now: &Value) -> bool {
 mod tests {
     use serde_json::json;
 
-    use super::super::ignore::Place;
     use super::*;
 
     fn differs(recorded: &Value, now: &Value, ignored: &[&str]) -> Option<String> {
@@ -89,7 +89,7 @@ mod tests {
         first_difference(recorded, now, &ignored).map(|differs| {
             let show = |value: Option<Value>| value.map_or("-".into(), |value| value.to_string());
             let (recorded, now) = (show(differs.recorded), show(differs.now));
-            format!("{} {recorded} {now}", Place(&differs.place))
+            format!("{} {recorded} {now}", differs.place)
         })
     }
 
