@@ -26,11 +26,13 @@
 //!
 //! - [`strategy`]: the closed set of them
 //! - [`pacer`]: the one that is in force, and what it must remember
+//! - [`patience`]: for which of logic's answers a beat waits
 //! - `rest`: how long to sleep after some work
 //! - `switch`: when `combined` is fixed, and when adaptive
 //! - `grid`: what `deadline` does about missed points
 
 pub mod pacer;
+pub mod patience;
 pub mod strategy;
 
 mod grid;
@@ -38,4 +40,5 @@ mod rest;
 mod switch;
 
 pub use pacer::{Pacer, Placement};
+pub use patience::Patience;
 pub use strategy::{InForce, Overrun, Strategy};

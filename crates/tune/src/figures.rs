@@ -27,13 +27,7 @@ pub struct Figures {
     pub switches: u64,
     /// How many beats went on without logic's answer.
     pub stalls: u64,
-    /// Whether logic catches up after an outage. While it is behind, beats do not wait for it, and
-    /// come as quickly as the strategy allows: if that is quicker than logic works, it never does.
-    pub recovers: bool,
 }
-
-/// How much longer than the mean work the shortest beat has to be, for logic to catch up.
-const ROOM: f64 = 1.1;
 
 /// How even a beat is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -75,9 +69,7 @@ impl Figures {
             sums.begin_run();
             beats(strategy, run).for_each(|beat| sums.add(&beat, period));
         }
-        let mean_work = seconds(&runs.iter().flatten().sum()) / sums.intervals.len().max(1) as f64;
-        let recovers = seconds(&strategy.shortest_beat()) >= ROOM * mean_work;
-        sums.figures(recovers)
+        sums.figures()
     }
 
     /// How uneven the beat is: the standard deviation as a share of the mean interval.
@@ -124,7 +116,7 @@ impl Sums {
         self.stalls += u64::from(!beat.answered);
     }
 
-    fn figures(mut self, recovers: bool) -> Figures {
+    fn figures(mut self) -> Figures {
         let count = self.intervals.len();
         let mean = seconds(&self.total) / count.max(1) as f64;
         let square = |interval: &Duration| (interval.as_secs_f64() - mean).powi(2);
@@ -142,7 +134,6 @@ impl Sums {
             backlog: self.backlog,
             switches: self.switches,
             stalls: self.stalls,
-            recovers,
         }
     }
 }
@@ -210,15 +201,6 @@ mod tests {
         let overrun = pulsegate_cadence::Overrun::CatchUp { max: 5 };
         let it = figures(Strategy::Deadline { period: MS(50), overrun }, &[&[120, 10, 10]]);
         assert_eq!((it.late.p50, it.late.max), (MS(70), MS(70)));
-    }
-
-    #[test]
-    fn logic_catches_up_only_with_a_beat_that_does_not_outrun_it() {
-        let recovers = |strategy| figures(strategy, &[&[20, 40]]).recovers;
-        assert!(!recovers(Strategy::Fixed { sleep: MS(20) }), "without answers, every 20 ms");
-        assert!(recovers(Strategy::Fixed { sleep: MS(33) }));
-        assert!(recovers(Strategy::Adaptive { sleep: MS(33), budget: MS(10) }));
-        assert!(!recovers(Strategy::Adaptive { sleep: MS(32), budget: MS(30) }));
     }
 
     #[test]

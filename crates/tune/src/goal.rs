@@ -80,9 +80,9 @@ impl Goal {
     }
 
     /// How far these figures are from good enough: 0 if they are, and otherwise as a share of what
-    /// is asked for, summed up. What breaks at the first outage is far from it.
+    /// is asked for, summed up. What beats without logic is far from it.
     fn shortfall(self, figures: &Figures, aim: &Aim) -> f64 {
-        let breaks = f64::from(figures.stalls > 0) + f64::from(!figures.recovers);
+        let breaks = f64::from(figures.stalls > 0);
         let rate = figures.rate / aim.possible;
         let missing = match self {
             Self::Steady => (0.8 - rate).max(0.0),

@@ -2,13 +2,14 @@
 //!
 //! Where a beat is placed is [`Pacer`]'s doing, in here as in a relay. What is left is what the
 //! relay's beat thread does with it: it beats when the beat is due, or at once if that is past; it
-//! counts work from the due moment until logic's answer; and it goes on without logic when an
-//! answer takes too long.
+//! counts work from the due moment until the answer that it waits for; and it goes on without logic
+//! when that takes too long. Which answer a beat waits for is [`Patience`]'s doing, here as there.
 
+use std::collections::VecDeque;
 use std::slice;
 use std::time::Duration;
 
-use pulsegate_cadence::{InForce, Pacer, Strategy};
+use pulsegate_cadence::{InForce, Pacer, Patience, Strategy};
 
 /// After how long a beat goes on without logic: the default of `tick.stall_after`.
 pub const STALL_AFTER: Duration = Duration::from_secs(2);
@@ -22,7 +23,7 @@ pub struct Beat {
     pub at: Duration,
     /// When the work on it was done, as far as the next beat waited for it.
     pub done: Duration,
-    /// Whether the next beat waited for logic's answer.
+    /// Whether the next beat waited for logic's answer to this one.
     pub answered: bool,
     /// When the next beat was.
     pub next: Duration,
@@ -45,18 +46,56 @@ impl Beat {
 /// The beats of a strategy over a run of work times, one for each.
 pub fn beats(strategy: Strategy, run: &[Duration]) -> Beats<'_> {
     let start = Duration::ZERO;
-    Beats { pacer: Pacer::new(strategy), run: run.iter(), due: start, at: start, logic_free: start }
+    Beats {
+        pacer: Pacer::new(strategy),
+        patience: Patience::new(0),
+        run: run.iter(),
+        due: start,
+        at: start,
+        logic: Logic::default(),
+    }
 }
 
 /// See [`beats`].
 #[derive(Debug, Clone)]
 pub struct Beats<'a> {
     pacer: Pacer,
+    patience: Patience,
     run: slice::Iter<'a, Duration>,
     due: Duration,
     at: Duration,
-    /// When logic has answered all that it was sent.
-    logic_free: Duration,
+    logic: Logic,
+}
+
+/// A logic server that works on one tick after the other.
+#[derive(Debug, Clone, Default)]
+struct Logic {
+    /// The last tick that it was sent.
+    sent: u64,
+    /// When it answers what it has not answered so far.
+    answers: VecDeque<Duration>,
+    /// When it has answered all that it was sent.
+    free: Duration,
+}
+
+impl Logic {
+    fn send(&mut self, at: Duration, work: Duration) {
+        self.free = self.free.max(at) + work;
+        self.sent += 1;
+        self.answers.push_back(self.free);
+    }
+
+    /// The last tick that it has answered by then. Time does not go back.
+    fn answered(&mut self, by: Duration) -> u64 {
+        while self.answers.pop_front_if(|answer| *answer <= by).is_some() {}
+        self.sent - self.answers.len() as u64
+    }
+
+    /// When it answers a tick that it had not answered when it was asked last.
+    fn answers_at(&self, tick: u64) -> Duration {
+        let first = self.sent - self.answers.len() as u64 + 1;
+        self.answers[(tick - first) as usize]
+    }
 }
 
 impl Iterator for Beats<'_> {
@@ -65,14 +104,22 @@ impl Iterator for Beats<'_> {
     fn next(&mut self) -> Option<Beat> {
         let work = *self.run.next()?;
         let (due, at) = (self.due, self.at);
-        let is_idle = self.logic_free <= at;
-        self.logic_free = self.logic_free.max(at) + work;
-        let give_up = if is_idle { at.max(due + STALL_AFTER) } else { at };
-        let done = self.logic_free.min(give_up);
+        self.logic.send(at, work);
+        let answered = self.logic.answered(at);
+        let awaited = self.patience.awaited(self.logic.sent, answered);
+        let give_up = at.max(due + STALL_AFTER);
+        let done = match awaited > answered {
+            true => self.logic.answers_at(awaited).min(give_up),
+            false => at,
+        };
+        let answered = self.logic.answered(done);
+        if answered < awaited {
+            self.patience.gave_up(answered);
+        }
         let placed = self.pacer.next(due, done - due);
         self.due = placed.due;
         self.at = placed.due.max(done);
-        let answered = self.logic_free <= give_up;
+        let answered = answered == self.logic.sent;
         Some(Beat { due, at, done, answered, next: self.at, in_force: placed.in_force })
     }
 }
@@ -133,6 +180,20 @@ mod tests {
         assert_eq!(sleeps, [0, 0, 50, 50, 50, 40]);
         let fixed: Vec<_> = beats.iter().map(|beat| beat.in_force == InForce::Fixed).collect();
         assert_eq!(fixed, [false, false, true, true, true, false]);
+    }
+
+    #[test]
+    fn a_pace_that_is_quicker_than_logic_lets_it_catch_up() {
+        let strategy = Strategy::Fixed { sleep: MS(5) };
+        let works = [&[2500][..], &[20; 300]].concat();
+        let beats = simulated(strategy, &works);
+        let behind: Vec<_> = (1..=301).zip(&beats).filter(|(_, beat)| !beat.answered).collect();
+        let ((_, first), (caught_up, last)) = (behind[0], behind[behind.len() - 1]);
+        assert_eq!((first.at, first.done, first.answered), (MS(0), MS(2000), false));
+        // A hundred beats without logic, and for each of them one more on the way back.
+        assert!((190..=220).contains(&caught_up), "{caught_up}");
+        assert!(last.at <= MS(2500 + 220 * 20), "{:?}", last.at);
+        assert!(beats[caught_up..].iter().all(|beat| beat.answered));
     }
 
     #[test]

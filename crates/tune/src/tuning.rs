@@ -152,7 +152,7 @@ mod tests {
     fn fast_beats_most_and_never_piles_up() {
         let best = tuned(Goal::Fast).recommended().figures;
         assert!(
-            best.rate > 20.0 && best.recovers && best.asleep >= 0.2 && best.backlog <= MS(500),
+            best.rate > 20.0 && best.asleep >= 0.2 && best.backlog <= MS(500),
             "{best:?}"
         );
     }
@@ -178,10 +178,12 @@ mod tests {
     #[test]
     fn where_nothing_is_good_enough_what_is_nearest_is_recommended_and_that_is_told() {
         let wave = [vec![MS(22); 26], vec![MS(56); 14]].concat();
-        let work = Work::of("heavy waves", vec![wave.repeat(5)]);
+        // No pace waits so long.
+        let hang = vec![MS(2500)];
+        let work = Work::of("heavy waves", vec![wave.repeat(5), hang]);
         let tuning = Tuning::new(work, Some(26.0), Goal::Gentle);
         let best = tuning.recommended().figures;
-        assert!(best.recovers && best.rate > 0.85 * tuning.aim.possible, "{best:?}");
+        assert!(best.rate > 0.85 * tuning.aim.possible, "{best:?}");
         assert!(tuning.doubts().iter().any(|doubt| doubt.contains("No candidate")), "{best:?}");
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use pulsegate_cadence::{Pacer, Strategy};
+use pulsegate_cadence::{Pacer, Patience, Strategy};
 use pulsegate_protocol::proto::item::Item;
 use pulsegate_protocol::tick::Head;
 use pulsegate_protocol::{Reason, link, pace, proto};
@@ -84,6 +84,16 @@ enum Heard {
     Stop,
 }
 
+/// What became of waiting for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waited {
+    /// It came so long after the beat was due.
+    Answered(Duration),
+    /// There is no logic server any longer, or it took `stall_after`.
+    GaveUp,
+    Stop,
+}
+
 /// Asks for what a thread that must be on time can get; without it, beats are later on a busy
 /// machine, and nothing else. A beat is over in microseconds, so nobody is kept waiting by it.
 fn be_punctual() {
@@ -111,13 +121,14 @@ impl Driver {
         let beat = Arc::clone(&self.beat);
         let _watch = watchdog::watch(move || beat.turns());
         let mut pacer = Pacer::new(self.beat.pace());
+        let mut patience = Patience::new(self.beat.last_answer().0);
         let mut due = self.clock.now();
         let mut last_beat = None;
         let mut timing = None;
         while let Some(due_now) = self.wait_until(due, &mut pacer) {
             let Some(sealed) = self.beat_once(due_now, last_beat, timing.take()) else { return };
             last_beat = Some(sealed.at);
-            let Some(work) = self.work_on(&sealed, &mut pacer) else { break };
+            let Some(work) = self.work_on(&sealed, &mut pacer, &mut patience) else { break };
             let next = pacer.next(sealed.due, work);
             timing = Some(Timing {
                 tick: sealed.number,
@@ -155,52 +166,65 @@ impl Driver {
         }
     }
 
-    /// How long work on a tick took; without logic, or while logic still has to catch up, as long
+    /// How long work on a tick took, as far as the next beat waits for it; without logic as long
     /// as it took to hand the batch over. `None` if it is time to stop.
-    fn work_on(&mut self, sealed: &Sealed, pacer: &mut Pacer) -> Option<Duration> {
-        if self.beat.last_answer().0 + 1 >= sealed.number {
-            let next_beat = sealed.due + pacer.strategy().shortest_beat();
-            let needed_at = next_beat.saturating_sub(NAP).min(sealed.at + LOOK_UP);
-            self.wait_for_answer(sealed, needed_at, pacer)
-        } else {
-            Some(self.clock.now().saturating_sub(sealed.due))
+    fn work_on(
+        &mut self,
+        sealed: &Sealed,
+        pacer: &mut Pacer,
+        patience: &mut Patience,
+    ) -> Option<Duration> {
+        let (answered, _) = self.beat.last_answer();
+        let awaited = patience.awaited(sealed.number, answered);
+        if awaited <= answered && answered < sealed.number {
+            return Some(self.clock.now().saturating_sub(sealed.due));
+        }
+        let next_beat = sealed.due + pacer.strategy().shortest_beat();
+        let needed_at = next_beat.saturating_sub(NAP).min(sealed.at + LOOK_UP);
+        match self.wait_for_answer(awaited, sealed.due, needed_at, pacer) {
+            Waited::Answered(work) => Some(work),
+            Waited::GaveUp => {
+                patience.gave_up(self.beat.last_answer().0);
+                Some(self.clock.now().saturating_sub(sealed.due))
+            }
+            Waited::Stop => None,
         }
     }
 
-    /// Waits for the answer to a tick, and to all before it, for `stall_after` at the most: how
-    /// long it took. One that comes before it is needed is noticed then. `None` if it is time to
-    /// stop.
+    /// Waits for the answer to a tick, and to all before it. One that comes before it is needed is
+    /// noticed then.
     fn wait_for_answer(
         &mut self,
-        sealed: &Sealed,
+        tick: u64,
+        due: Duration,
         needed_at: Duration,
         pacer: &mut Pacer,
-    ) -> Option<Duration> {
-        let give_up = sealed.due + self.config.load().tick.stall_after;
+    ) -> Waited {
+        let give_up = due + self.config.load().tick.stall_after;
         while self.beat.is_linked() {
             let now = self.clock.now();
             let needed = now >= needed_at;
-            if needed && !self.is_answered(sealed) {
+            if needed && !self.is_answered(tick) {
                 self.inbox.expect_answer();
             }
-            if self.is_answered(sealed) {
-                return Some(self.beat.last_answer().1.saturating_sub(sealed.due));
+            if self.is_answered(tick) {
+                return Waited::Answered(self.beat.last_answer().1.saturating_sub(due));
             }
             if now >= give_up {
-                warn!(tick = sealed.number, "logic is slow; beats go on without it");
+                warn!(tick, "logic is slow; beats go on without it");
                 self.metrics.logic_stalls.inc();
                 break;
             }
             let until = if needed { give_up } else { needed_at.min(give_up) };
             if self.hear(until, pacer) == Heard::Stop {
-                return None;
+                return Waited::Stop;
             }
         }
-        Some(self.clock.now().saturating_sub(sealed.due))
+        Waited::GaveUp
     }
 
-    fn is_answered(&self, sealed: &Sealed) -> bool {
-        self.beat.last_answer().0 >= sealed.number
+    fn is_answered(&self, tick: u64) -> bool {
+        self.beat.last_answer().0 >= tick
     }
 
     /// Waits for a signal, at most until `until`, and does what it says.
@@ -318,7 +342,7 @@ impl Driver {
         let mut pacer = Pacer::new(self.beat.pace());
         let now = self.clock.now();
         let Some(sealed) = self.beat_once(now, last_beat, timing) else { return };
-        let _ = self.wait_for_answer(&sealed, now, &mut pacer);
+        let _ = self.wait_for_answer(sealed.number, now, now, &mut pacer);
         let keep = self.judgement().keep_departed;
         for client in self.roster.all() {
             self.roster.end(&client, Reason::Shutdown, Value::Null, keep);
