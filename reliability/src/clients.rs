@@ -38,6 +38,8 @@ pub(crate) struct Arguments {
 enum Scenario {
     /// One client at a thousand times its allowance
     Flood,
+    /// A thousand clients, each with more than its allowance
+    Floods,
     /// A million empty frames
     EmptyFrames,
     /// Frames that never finish
@@ -78,6 +80,7 @@ pub(crate) fn run(arguments: Arguments, attack: &Attack) -> Figures {
 fn attack_by(scenario: Scenario) -> fn(&Scale<'_>, &mut Figures) {
     match scenario {
         Scenario::Flood => floods::flood,
+        Scenario::Floods => floods::floods,
         Scenario::EmptyFrames => floods::empty_frames,
         Scenario::Drips => drips::drips,
         Scenario::Silence => drips::silence,

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use pulsegate_protocol::proto::item::Item;
+use pulsegate_protocol::proto::{Done, item::Item};
 use pulsegate_tests::{Bots, FakeLogic, TestClient, TestLogic, TestRelay, eventually};
 
 /// A moment that has nothing to do with any beat.
@@ -101,6 +101,26 @@ fn a_logic_server_that_hangs_is_given_up_on_in_time_and_its_clients_stay() {
         logic.cont();
     });
     assert_eq!(relay.metric("pulsegate_links_lost_total{reason=\"silent\"}"), 1.0);
+}
+
+#[test]
+fn logic_that_was_away_catches_up_with_a_pace_that_is_quicker_than_itself() {
+    let work = Duration::from_millis(4);
+    let settings = "tick.strategy = \"fixed\"\ntick.sleep = \"1ms\"\ntick.stall_after = \"50ms\"";
+    let mut relay = TestRelay::before_logic(settings);
+    let mut answered = 0;
+    let working = FakeLogic::listen(relay.logic()).serve(move |tick| {
+        answered += 1;
+        let hangs = answered == 20;
+        sleep(if hangs { Duration::from_secs(1) } else { work });
+        Some(Done { tick: tick.number, ..Done::default() })
+    });
+    relay.wait_ready();
+    let unanswered = || relay.metric("pulsegate_ticks_unanswered");
+    eventually("beats go on without logic", || unanswered() > 200.0);
+    eventually("logic is at the newest tick", || unanswered() <= 1.0);
+    relay.kill();
+    working.join().unwrap();
 }
 
 #[test]

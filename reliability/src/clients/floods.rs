@@ -1,10 +1,13 @@
 //! Clients that send too much.
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use pulsegate_tests::{TestRelay, eventually};
+use serde_json::Value;
 
 use super::honest::{Turns, swallow};
 use super::hostile::{Assault, Hose, connect};
@@ -39,6 +42,64 @@ pub(super) fn flood(scale: &Scale<'_>, figures: &mut Figures) {
         .map(|gone| gone["reason"].to_string())
         .collect();
     println!("  flooders ended as: {flooders:?}");
+}
+
+/// Many clients offer packets as fast as their sockets take them. Together they are allowed more
+/// than two cores can do, so all have to wait; but the honest ones lose nothing, nobody is closed,
+/// and the flooders get equal shares.
+pub(super) fn floods(scale: &Scale<'_>, figures: &mut Figures) {
+    let relay = TestRelay::start("");
+    let flooders = scale.of(100, 1000);
+    let frames: &'static [u8] = b"\0\0\0\x04boom".repeat(2 * ALLOWED as usize).leak();
+    let taken = Arc::new(Mutex::new(vec![0; flooders]));
+    let turns = Turns { rounds: 1, ..turns(scale) };
+    let (peace, war, _) = turns.measure(&relay, || {
+        let mut crowd: Vec<_> = (0..flooders)
+            .map(|number| Flooder::new(connect(relay.clients(), number), frames))
+            .collect();
+        let taken = Arc::clone(&taken);
+        Assault::start(move || {
+            let mut taken = taken.lock().unwrap();
+            for (flooder, taken) in crowd.iter_mut().zip(taken.iter_mut()) {
+                *taken += flooder.write_and_read();
+            }
+        })
+    });
+    let goodbyes = |gone: &Value| gone["reason"] == "goodbye" || gone["reason"] == "reset";
+    let departed = relay.departed();
+    let closed: Vec<_> = departed.iter().filter(|gone| !goodbyes(gone)).collect();
+    let taken = taken.lock().unwrap();
+    let (least, most) = (taken.iter().min().unwrap(), taken.iter().max().unwrap());
+    figures.add("floods: flooders", flooders);
+    figures.add("floods: honest clients", turns.clients);
+    figures.add("floods: honest p99 in peace, ms", peace.as_millis());
+    figures.add("floods: honest p99 under attack, ms", war.as_millis());
+    figures.add("floods: echoes of all flooders, KiB", taken.iter().sum::<usize>() / 1024);
+    figures.add("floods: least of a flooder, KiB", least / 1024);
+    figures.add("floods: most of a flooder, KiB", most / 1024);
+    assert!(closed.is_empty(), "{closed:?}");
+}
+
+/// A client that sends whatever its socket takes, and reads whatever comes.
+struct Flooder {
+    stream: TcpStream,
+    frames: &'static [u8],
+    at: usize,
+}
+
+impl Flooder {
+    fn new(stream: TcpStream, frames: &'static [u8]) -> Self {
+        stream.set_nonblocking(true).unwrap();
+        Self { stream, frames, at: 0 }
+    }
+
+    /// How many bytes came.
+    fn write_and_read(&mut self) -> usize {
+        if let Ok(written) = self.stream.write(&self.frames[self.at..]) {
+            self.at = (self.at + written) % self.frames.len();
+        }
+        self.stream.read(&mut [0; 65_536]).unwrap_or(0)
+    }
 }
 
 /// A million empty frames of one client cost no more than its allowance; where they are allowed,
