@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::programs::pulsegate;
@@ -25,6 +26,21 @@ impl Bots {
         let output = self.0.take().unwrap().wait_with_output().unwrap();
         let summary = serde_json::from_slice(&output.stdout).unwrap();
         (output.status.success(), summary)
+    }
+
+    /// Stops them where they are.
+    pub fn stop_signal(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets them go on.
+    pub fn cont(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let bots = self.0.as_ref().unwrap();
+        kill_process(Pid::from_child(bots), signal).unwrap();
     }
 
     /// Plays; panics unless every bot joined and each packet came back once and in order.
