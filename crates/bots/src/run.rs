@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use thiserror::Error;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use crate::args::Options;
@@ -14,7 +14,7 @@ use crate::bot;
 use crate::summary::{Summary, Totals};
 
 /// How often progress is told.
-const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+pub(crate) const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 /// Files that this process needs beside one for each bot.
 const OTHER_FILES: u64 = 64;
 
@@ -78,12 +78,8 @@ pub async fn run(options: Options, mut progress: impl FnMut(Progress)) -> Result
     loop {
         tokio::select! {
             ended = bots.join_next() => match ended {
+                Some(ended) => finished(ended),
                 None => break,
-                Some(Ok(())) => {}
-                Some(Err(fault)) if fault.is_panic() => {
-                    std::panic::resume_unwind(fault.into_panic());
-                }
-                Some(Err(_)) => {}
             },
             () = sleep_until(tell_at) => {
                 progress(plan.progress());
@@ -107,9 +103,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     async fn new(options: Options) -> Result<Self, Error> {
-        let address = resolve(&options.address)
-            .await
-            .map_err(|source| Error::Address { address: options.address.clone(), source })?;
+        let address = resolve(&options.address).await?;
         Ok(Self { options, address, start: Instant::now(), totals: Mutex::default() })
     }
 
@@ -149,9 +143,26 @@ impl Plan {
     }
 }
 
-async fn resolve(address: &str) -> std::io::Result<SocketAddr> {
-    let mut found = tokio::net::lookup_host(address).await?;
-    found.next().ok_or_else(|| std::io::ErrorKind::NotFound.into())
+/// A client's life is over; if by a panic, so is this.
+pub(crate) fn finished(ended: Result<(), JoinError>) {
+    if let Err(fault) = ended
+        && fault.is_panic()
+    {
+        std::panic::resume_unwind(fault.into_panic());
+    }
+}
+
+pub(crate) async fn resolve(address: &str) -> Result<SocketAddr, Error> {
+    let error = |source| Error::Address { address: address.to_owned(), source };
+    let mut found = tokio::net::lookup_host(address).await.map_err(error)?;
+    found.next().ok_or_else(|| error(std::io::ErrorKind::NotFound.into()))
+}
+
+/// Lets this process open as many files as it may.
+pub(crate) fn allow_all_files() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Without it there are fewer clients, and the summary says why.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
 /// Raises the soft limit of open files as far as needed.

@@ -22,10 +22,10 @@ pub(crate) struct Totals {
     pub(crate) out_of_order: u64,
     pub(crate) misdelivered: u64,
     pub(crate) other_frames: u64,
-    lost: u64,
+    pub(crate) lost: u64,
     round_trips: Histogram<u64>,
-    closes: BTreeMap<String, u32>,
-    not_joined: BTreeMap<String, u32>,
+    pub(crate) closes: BTreeMap<String, u32>,
+    pub(crate) not_joined: BTreeMap<String, u32>,
 }
 
 impl Default for Totals {
@@ -59,9 +59,8 @@ impl Totals {
         self.round_trips.len()
     }
 
-    pub(crate) fn parted(&mut self, word: String, outstanding: u64) {
+    pub(crate) fn parted(&mut self, word: String) {
         *self.closes.entry(word).or_default() += 1;
-        self.lost += outstanding;
     }
 
     pub(crate) fn not_joined(&mut self, error: &std::io::Error) {
@@ -72,8 +71,17 @@ impl Totals {
         self.closes.values().sum()
     }
 
-    pub(crate) fn summary(&self, bots: u32, elapsed: Duration) -> Summary {
+    pub(crate) fn round_trip(&self) -> Option<RoundTrip> {
         let at = |quantile| self.round_trips.value_at_quantile(quantile);
+        (self.echoed() > 0).then(|| RoundTrip {
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            max: self.round_trips.max(),
+        })
+    }
+
+    pub(crate) fn summary(&self, bots: u32, elapsed: Duration) -> Summary {
         Summary {
             bots,
             joined: self.joined,
@@ -88,12 +96,7 @@ impl Totals {
             other_frames: self.other_frames,
             bytes_sent: self.bytes_sent,
             bytes_received: self.bytes_received,
-            round_trip_us: (self.echoed() > 0).then(|| RoundTrip {
-                p50: at(0.5),
-                p90: at(0.9),
-                p99: at(0.99),
-                max: self.round_trips.max(),
-            }),
+            round_trip_us: self.round_trip(),
             closes: self.closes.clone(),
             not_joined: self.not_joined.clone(),
         }
@@ -170,11 +173,7 @@ impl Summary {
             ("other frames", self.other_frames.to_string()),
             ("bytes", format!("{} sent, {} received", self.bytes_sent, self.bytes_received)),
         ];
-        if let Some(RoundTrip { p50, p90, p99, max }) = self.round_trip_us {
-            let [p50, p90, p99, max] = [p50, p90, p99, max].map(milliseconds);
-            let text = format!("p50 {p50}, p90 {p90}, p99 {p99}, max {max}");
-            rows.push(("round trip", text));
-        }
+        rows.extend(self.round_trip_us.map(|trip| ("round trip", trip.to_string())));
         rows.push(("closed", counts(&self.closes)));
         if !self.not_joined.is_empty() {
             rows.push(("could not join", counts(&self.not_joined)));
@@ -201,11 +200,18 @@ impl fmt::Display for Summary {
     }
 }
 
+impl fmt::Display for RoundTrip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [p50, p90, p99, max] = [self.p50, self.p90, self.p99, self.max].map(milliseconds);
+        write!(f, "p50 {p50}, p90 {p90}, p99 {p99}, max {max}")
+    }
+}
+
 fn milliseconds(micros: u64) -> String {
     format!("{:.1} ms", micros as f64 / 1000.0)
 }
 
-fn counts(counts: &BTreeMap<String, u32>) -> String {
+pub(crate) fn counts(counts: &BTreeMap<String, u32>) -> String {
     let words: Vec<_> = counts.iter().map(|(word, count)| format!("{word} {count}")).collect();
     words.join(", ")
 }
@@ -218,8 +224,8 @@ mod tests {
         let mut totals = Totals { joined: 2, packets_sent: 2, ..Totals::default() };
         totals.echo(Duration::from_micros(1500));
         totals.echo(Duration::from_micros(2500));
-        totals.parted("goodbye".into(), 0);
-        totals.parted("silent".into(), 0);
+        totals.parted("goodbye".into());
+        totals.parted("silent".into());
         totals.summary(2, Duration::from_secs(1))
     }
 

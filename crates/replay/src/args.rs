@@ -15,8 +15,23 @@ pub struct ReplayArgs {
     pub journal: PathBuf,
 
     /// The logic server: host:port, or unix:/path. One that serves live players refuses.
-    #[arg(long, value_name = "ADDR")]
-    pub logic: String,
+    #[arg(long, value_name = "ADDR", required_unless_present = "as_clients")]
+    pub logic: Option<String>,
+
+    /// Instead of a logic server, a relay's address for clients, host:port: the recorded clients
+    /// come back and do what they did, in the recorded order and rhythm.
+    #[arg(long, value_name = "ADDR", conflicts_with_all = ["logic", "whole"])]
+    pub as_clients: Option<String>,
+
+    /// How many clients do what one of the recording did.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        requires = "as_clients",
+        value_parser = clap::value_parser!(u32).range(1..=100_000)
+    )]
+    pub times: u32,
 
     /// The first tick to play: its number; a time such as 2026-07-01T20:15:00Z, or 14:03:10 on the
     /// recording's day; -5m, so long before its end; session:812:open or session:812:close. What

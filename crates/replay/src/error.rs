@@ -139,6 +139,9 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
+    /// The recorded clients could not be played.
+    #[error(transparent)]
+    Clients(#[from] pulsegate_bots::Error),
     /// The connection broke.
     #[error("the connection to the logic server broke: {0}")]
     Broken(#[from] io::Error),

@@ -14,9 +14,11 @@
 //! - `exchange`: ticks out and answers in
 //! - [`run`](fn@run): all of it together
 //! - [`terminal`]: progress bar, summary, exit code
+//! - [`as_clients`]: the recorded clients against a relay
 //! - [`verify`]: the answers held against the recorded ones
 
 pub mod args;
+pub mod as_clients;
 pub mod error;
 pub mod run;
 pub mod terminal;

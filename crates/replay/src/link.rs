@@ -50,7 +50,7 @@ pub(crate) async fn meet(
     recording: &Recording,
     first: u64,
 ) -> Result<Met, Error> {
-    let address = &args.logic;
+    let address = &args.logic.clone().unwrap_or_default();
     let socket = timeout(PATIENCE, open(address))
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))

@@ -6,11 +6,15 @@ use std::process::ExitCode;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::ReplayArgs;
+use crate::as_clients;
 use crate::run::{self, Progress, Summary};
 
 /// Plays as the command line says. The bar and errors go to standard error, the summary to
 /// standard output. The exit code is [`Error::exit_code`](crate::Error::exit_code), or 0.
 pub async fn run(args: ReplayArgs) -> ExitCode {
+    if let Some(address) = args.as_clients.clone() {
+        return as_clients::terminal::run(args, address).await;
+    }
     let json = args.json;
     let bar = bar();
     let outcome = run::run(args, |progress| show(&bar, progress)).await;

@@ -104,7 +104,9 @@ fn batch(number: u64) -> Gathering {
 fn args(dir: &Path, logic: &str) -> ReplayArgs {
     ReplayArgs {
         journal: dir.to_owned(),
-        logic: logic.to_owned(),
+        logic: Some(logic.to_owned()),
+        as_clients: None,
+        times: 1,
         from: None,
         until: None,
         sessions: Vec::new(),
@@ -410,7 +412,7 @@ async fn a_secret_is_proven_both_ways() {
     play(ReplayArgs { secret: "secret".into(), ..args }).await.unwrap();
 
     let (impostor, _noted) = noting(Resume::Rebuild(Rebuild {})).await;
-    let args = ReplayArgs { logic: impostor, ..self::args(recorded.dir.path(), "") };
+    let args = ReplayArgs { logic: Some(impostor), ..self::args(recorded.dir.path(), "") };
     let error = play(ReplayArgs { secret: "secret".into(), ..args }).await.unwrap_err();
     assert!(matches!(error, Error::Secret), "{error}");
 }
@@ -523,7 +525,7 @@ fn random_batch(number: u64, random: &mut fastrand::Rng) -> Gathering {
 /// which tell how long nothing came.
 async fn stream(mut args: ReplayArgs) -> Vec<Bytes> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    args.logic = listener.local_addr().unwrap().to_string();
+    args.logic = Some(listener.local_addr().unwrap().to_string());
     let sent = tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         let mut link = Framed::new(stream, link::codec());

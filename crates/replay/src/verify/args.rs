@@ -85,7 +85,9 @@ impl VerifyArgs {
     pub(crate) fn replay(&self) -> ReplayArgs {
         ReplayArgs {
             journal: self.journal.clone(),
-            logic: self.logic.clone(),
+            logic: Some(self.logic.clone()),
+            as_clients: None,
+            times: 1,
             from: self.from,
             until: self.until,
             sessions: Vec::new(),
