@@ -24,6 +24,8 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::thread;
 
+use clap::{Args, ValueEnum};
+
 use self::fault::{Call, ERRNOS, Fault, What, trace_of};
 use self::scenario::{End, Stage, in_play, in_recovery, torn};
 use crate::attack::{Attack, Figures};
@@ -31,8 +33,25 @@ use crate::attack::{Attack, Figures};
 /// As many as there are processors on the smallest machine that this is meant for.
 const AT_ONCE: usize = 2;
 
+/// What `calls` understands.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Arguments {
+    /// Only this part [default: all of them]
+    part: Option<Part>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Part {
+    /// The relay is killed at a call
+    Kills,
+    /// A call fails, or a write is short
+    Once,
+    /// The same, and all later ones of its kind as well
+    ForEver,
+}
+
 /// Attacks so many calls of each kind as was asked for; 0: all of them.
-pub(crate) fn attack(attack: &Attack) -> Figures {
+pub(crate) fn attack(arguments: Arguments, attack: &Attack) -> Figures {
     let home = tempfile::tempdir().unwrap();
     let mut campaign = Campaign {
         count: attack.count(40) as usize,
@@ -41,11 +60,9 @@ pub(crate) fn attack(attack: &Attack) -> Figures {
         figures: Figures::default(),
     };
     let calls = calls_of_a_life();
-    campaign.kill_in_play(&calls);
-    campaign.kill_in_recovery();
-    for always in [false, true] {
-        campaign.fail(&calls, always);
-        campaign.shorten(&calls, always);
+    let parts = arguments.part.map(|part| vec![part]);
+    for part in parts.unwrap_or_else(|| Part::value_variants().to_vec()) {
+        campaign.run(part, &calls);
     }
     let mut figures = campaign.figures;
     figures.add("ticks that logic saw and the journal lacks", 0);
@@ -65,6 +82,19 @@ struct Campaign {
 }
 
 impl Campaign {
+    fn run(&mut self, part: Part, calls: &Calls) {
+        let always = match part {
+            Part::Kills => {
+                self.kill_in_play(calls);
+                return self.kill_in_recovery();
+            }
+            Part::Once => false,
+            Part::ForEver => true,
+        };
+        self.fail(calls, always);
+        self.shorten(calls, always);
+    }
+
     fn kill_in_play(&mut self, calls: &Calls) {
         let kills = self.chosen(points(calls), self.count, |_| (What::Kill, "stop"));
         let ends = all("kills in play", &kills, |fault| in_play(fault, &self.shim).0);

@@ -46,7 +46,7 @@ enum What {
     /// Kill the relay at random moments, under load and while it starts
     Kills,
     /// Let each system call of the journal and the link be the last, or fail; --count 0: every one
-    Calls,
+    Calls(calls::Arguments),
     /// Cut the power of the journal's disk
     Power(power::Arguments),
     /// Flip bits of a journal (--count 0: every one), cut it to every length, mix up its segments
@@ -81,7 +81,7 @@ fn main() -> ExitCode {
 
 fn run(what: What, attack: &Attack) -> Figures {
     match what {
-        What::Calls => calls::attack(attack),
+        What::Calls(arguments) => calls::attack(arguments, attack),
         What::Kills => kills::attack(attack),
         What::Power(arguments) => power::attack(arguments, attack),
         What::Damage => damage::attack(attack),

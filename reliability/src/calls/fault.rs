@@ -13,8 +13,9 @@ pub(crate) const ERRNOS: [&str; 4] = ["EIO", "ENOSPC", "EINTR", "EAGAIN"];
 /// No scenario has more segments.
 const SEGMENTS: u32 = 80;
 
-/// The calls that write; after a failed sync none of them may touch the same file.
-pub(crate) const WRITING: &str = "write,pwrite64,fdatasync,fsync,ftruncate";
+/// The calls that write, of which after a failed sync none may touch the same file, and the one by
+/// which it becomes another file.
+pub(crate) const WRITING: &str = "openat,write,pwrite64,fdatasync,fsync,ftruncate";
 
 /// A system call by its name, on the journal's files or on sockets. `strace` counts a thread's
 /// calls of a name by themselves, so the N-th is the one of whichever thread comes so far.

@@ -14,7 +14,7 @@ use super::hostile::{Assault, Hose, connect};
 use crate::attack::Figures;
 use crate::logic::Scale;
 
-const FRAMES_IN: &str = "pulsegate_frames_in_total";
+pub(super) const FRAMES_IN: &str = "pulsegate_frames_in_total";
 /// Frames a second that one client may send, by default.
 const ALLOWED: f64 = 1000.0;
 /// Empty frames that one read can take.

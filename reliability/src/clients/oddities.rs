@@ -5,10 +5,12 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use pulsegate_protocol::proto::{Reason, item::Item};
-use pulsegate_tests::{TestClient, TestRelay, eventually, eventually_some};
+use pulsegate_tests::{TestClient, TestRelay, eventually, eventually_some, pulsegate};
 use rustix::process::Resource;
+use serde_json::{Value, json};
 use socket2::SockRef;
 
+use super::floods::FRAMES_IN;
 use super::honest::Players;
 use super::hostile::connect;
 use crate::attack::Figures;
@@ -97,11 +99,12 @@ pub(super) fn oddities(scale: &Scale<'_>, figures: &mut Figures) {
 }
 
 /// Whoever sends as much at once as is allowed, again and again, is never thrown out and loses
-/// nothing.
+/// nothing; and if ten come back for each of those, as they were recorded, they are not either.
 pub(super) fn bursts(scale: &Scale<'_>, figures: &mut Figures) {
     let mut dice = scale.attack.dice();
     // All of it comes back at once.
-    let mut relay = TestRelay::start("limits.outbox = \"512KiB\"");
+    let settings = "limits.outbox = \"512KiB\"";
+    let mut relay = TestRelay::start(settings);
     let mut clients: Vec<_> = (0..20).map(|_| TestClient::connect(relay.clients())).collect();
     let rounds = scale.of(3, 10);
     for _ in 0..rounds {
@@ -117,5 +120,21 @@ pub(super) fn bursts(scale: &Scale<'_>, figures: &mut Figures) {
     }
     assert_eq!(relay.sessions().len(), clients.len());
     figures.add("bursts of a second's allowance, none of them punished", rounds * clients.len());
+    let honest = relay.metric(FRAMES_IN) as u64;
     assert!(relay.terminate().success());
+
+    let again = TestRelay::start(settings);
+    let mut replay = pulsegate();
+    replay.arg("replay").arg(relay.journal()).args(["--times", "10", "--json"]);
+    let played = replay.arg("--as-clients").arg(again.clients().to_string()).output().unwrap();
+    let played: Value = serde_json::from_slice(&played.stdout).unwrap();
+    figures.add("the same bursts, recorded: clients", &played["clients"]);
+    figures.add("the same bursts, recorded: packets", &played["packets_sent"]);
+    let parted = &played["closes"];
+    figures.add("the same bursts, recorded: parted as they did", parted);
+    assert_eq!(played["packets_sent"], 10 * honest);
+    let sent = played["packets_sent"].as_u64().zip(played["heartbeats_sent"].as_u64());
+    let sent = sent.map(|(packets, heartbeats)| (packets + heartbeats) as f64);
+    assert_eq!(Some(again.metric(FRAMES_IN)), sent);
+    assert_eq!(*parted, json!({ "disconnected": 10 * clients.len() }), "{played:#}");
 }
