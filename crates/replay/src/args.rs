@@ -6,8 +6,15 @@ use std::str::FromStr;
 use clap::Args;
 
 use crate::point::Point;
+use crate::verify::ignore::Ignore;
 
-/// Sends recorded ticks to a logic server, as the relay did when they were recorded.
+/// Send recorded ticks to a logic server
+///
+/// It gets them as it got them from the relay, at the same pace or another one. It must be one that
+/// serves no live players. See docs/replay.md.
+///
+/// The exit status is 0 if all was played, 1 if it broke off, and 2 if it could not begin. With
+/// --until-diff it is 1 if an answer differs, and 2 if that could not be found out.
 #[derive(Clone, Args)]
 pub struct ReplayArgs {
     /// The journal's directory; a relay may be writing it.
@@ -20,7 +27,7 @@ pub struct ReplayArgs {
 
     /// Instead of a logic server, a relay's address for clients, host:port: the recorded clients
     /// come back and do what they did, in the recorded order and rhythm.
-    #[arg(long, value_name = "ADDR", conflicts_with_all = ["logic", "whole"])]
+    #[arg(long, value_name = "ADDR", conflicts_with_all = ["logic", "whole", "prelude", "step", "pause_at", "until_diff"])]
     pub as_clients: Option<String>,
 
     /// How many clients do what one of the recording did.
@@ -53,9 +60,35 @@ pub struct ReplayArgs {
     #[arg(long)]
     pub whole: bool,
 
+    /// Instead of all that came before the range send one tick that is made up, and opens the
+    /// sessions that were present. All other state from before is missing.
+    #[arg(long)]
+    pub prelude: bool,
+
     /// How fast: a multiple of real time such as 8x or 0.5x, or max.
     #[arg(long, default_value = "1x", value_name = "FACTOR|max")]
     pub speed: Speed,
+
+    /// Wait for a key before each tick of the range, and show what goes in and what comes out.
+    /// Enter, space or n: next tick; c: go on without stopping; q: end. Where standard input is no
+    /// terminal, a line takes the place of a key, and behind the last one all goes on.
+    #[arg(long)]
+    pub step: bool,
+
+    /// Wait for a key before this tick, given like the first one, while a debugger is attached;
+    /// with --step begin to step there.
+    #[arg(long, value_name = "POINT", allow_hyphen_values = true)]
+    pub pause_at: Option<Point>,
+
+    /// Compare each answer with the recorded one before the next tick is sent, and end with the
+    /// first that differs. At a terminal logic is left alone there until a key is pressed.
+    #[arg(long, conflicts_with = "sessions")]
+    pub until_diff: bool,
+
+    /// What may differ with --until-diff: a place in JSON bodies such as `players[*].x`, or
+    /// state_hash, or close; may be given several times.
+    #[arg(long = "ignore", value_name = "PATH", requires = "until_diff")]
+    pub ignore: Vec<Ignore>,
 
     /// What the logic server and its relay share, if they do.
     #[arg(

@@ -27,6 +27,16 @@ pub enum Error {
         /// The last one.
         last: u64,
     },
+    /// It is to be paused where nothing is played.
+    #[error("--pause-at names tick {tick}, and ticks {first} to {last} are played")]
+    Pause {
+        /// The tick to pause at.
+        tick: u64,
+        /// The first one of the range.
+        first: u64,
+        /// Its last one.
+        last: u64,
+    },
     /// The recording does not know of a session, or not of its end.
     #[error("the journal does not hold {point}")]
     NoSession {
@@ -46,7 +56,8 @@ pub enum Error {
     /// What the logic server needs to know before the range is not kept.
     #[error(
         "the logic server begins without a state, and the journal holds neither a snapshot before \
-         the range nor the ticks from the first one: it begins at tick {first}"
+         the range nor the ticks from the first one: it begins at tick {first}; with --prelude it \
+         is told who was present, and the rest of the state is missing"
     )]
     NoBeginning {
         /// The first tick that there is.

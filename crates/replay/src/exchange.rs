@@ -1,27 +1,32 @@
 //! Ticks out and answers in.
 //!
 //! Two halves that do not wait for each other, but for one thing: no more than [`WINDOW`] ticks are
-//! unanswered at any time.
+//! unanswered at any time. If somebody watches, a tick of the range waits for the answer to the one
+//! before, and for what the watch makes of it.
+
+mod alive;
+mod receiving;
 
 use std::time::Duration;
 
-use pulsegate_protocol::proto::{
-    Done, Goodbye, Ping, Pong, from_logic, goodbye::Code, to_logic::Message,
-};
+use pulsegate_protocol::proto::{Goodbye, goodbye::Code, to_logic::Message};
+use pulsegate_protocol::tick::Head;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use self::alive::Alive;
+pub(crate) use self::receiving::Answer;
+use self::receiving::Receiving;
+use crate::audience::Audience;
 use crate::error::Error;
 use crate::feed::Recorded;
-use crate::link::{Incoming, Outgoing};
+use crate::link::Link;
 use crate::pacing::Pacing;
 use crate::plan::Plan;
+use crate::watch::{Next, Watch};
 
 /// Ticks that may be unanswered at a time.
 const WINDOW: u64 = 64;
-
-/// A link on which nothing else is sent carries a ping so often.
-const PING: Duration = Duration::from_secs(1);
 
 /// Pongs that may be owed at a time. A peer that asks faster is answered more rarely.
 const PONGS: usize = 16;
@@ -41,29 +46,52 @@ pub(crate) struct Standing {
     /// How many of those sent were in the range, and how long they had taken.
     pub(crate) played: u64,
     pub(crate) recorded: Duration,
-    /// When the first of them was sent.
+    /// When the range was reached, and for how much of the time since then a key was waited for.
     pub(crate) began: Option<Instant>,
+    pub(crate) held: Duration,
     pub(crate) replies: u64,
     pub(crate) state_hash: Option<u64>,
 }
 
-/// Sends what the feed holds, each tick at its time, until all of it is answered. Each answer is
-/// handed on, if somebody wants them.
-pub(crate) async fn run(
-    plan: Plan,
-    mut pacing: Pacing,
+/// Who hears the answers.
+pub(crate) enum Listener<'a, 'b, A> {
+    Nobody,
+    /// All of them are handed on, as they come.
+    Channel(mpsc::Sender<Answer>),
+    /// Those of the range, each before the next tick is sent.
+    Watch(&'a mut Watch<'b, A>),
+}
+
+/// Sends what the feed holds, each tick at its time, until all of it is answered, or until the
+/// watch has seen enough.
+pub(crate) async fn run<A: Audience>(
+    plan: &mut Plan,
+    pacing: Pacing,
     mut feed: mpsc::Receiver<Result<Recorded, Error>>,
-    answers: Option<mpsc::Sender<Done>>,
-    incoming: &mut Incoming,
-    outgoing: &mut Outgoing,
+    listener: Listener<'_, '_, A>,
+    link: &mut Link,
     standing: &watch::Sender<Standing>,
 ) -> Result<(), Error> {
     let (pongs, owed) = mpsc::channel(PONGS);
-    let mut sending = Sending { outgoing, owed, standing, ping: Instant::now() + PING };
-    let mut receiving = Receiving { incoming, answers, pongs, standing };
+    let (answers, watch) = match listener {
+        Listener::Nobody => (None, None),
+        Listener::Channel(answers) => (Some(answers), None),
+        Listener::Watch(watch) => {
+            let (answers, taken) = mpsc::channel(1);
+            (Some(answers), Some((watch, taken)))
+        }
+    };
+    let heard_from = if watch.is_some() { plan.from } else { 0 };
+    let mut receiving = Receiving::new(&mut link.incoming, answers, heard_from, pongs, standing);
+    let link = Alive::new(&mut link.outgoing, owed);
+    let mut sending =
+        Sending { link, standing, from: plan.from, pacing, since: None, stopped: false, watch };
     let mut receiving = std::pin::pin!(receiving.run());
+    if let Some(restore) = plan.restore.take() {
+        sending.link.send(Message::Restore(restore)).await?;
+    }
     let sent = tokio::select! {
-        sent = sending.run(plan, &mut pacing, &mut feed) => sent,
+        sent = sending.run(&mut feed) => sent,
         broken = &mut receiving => Err(broken),
     };
     match sent {
@@ -75,141 +103,110 @@ pub(crate) async fn run(
     }
 }
 
-struct Sending<'a> {
-    outgoing: &'a mut Outgoing,
-    owed: mpsc::Receiver<Pong>,
+struct Sending<'a, 'b, A> {
+    link: Alive<'a>,
     standing: &'a watch::Sender<Standing>,
-    ping: Instant,
+    /// The first tick of the range.
+    from: u64,
+    pacing: Pacing,
+    /// A moment, and how long after the range's first tick it was by the ticks' own times.
+    since: Option<(Instant, Duration)>,
+    /// Whether the tick before was a stop.
+    stopped: bool,
+    /// Who watches, and the answers that are to be shown.
+    watch: Option<(&'a mut Watch<'b, A>, mpsc::Receiver<Answer>)>,
 }
 
-impl Sending<'_> {
+impl<A: Audience> Sending<'_, '_, A> {
     async fn run(
         &mut self,
-        plan: Plan,
-        pacing: &mut Pacing,
         feed: &mut mpsc::Receiver<Result<Recorded, Error>>,
     ) -> Result<(), Error> {
-        if let Some(restore) = plan.restore {
-            self.outgoing.send(Message::Restore(restore)).await?;
-        }
         let ended = loop {
-            match self.meanwhile(feed.recv()).await? {
-                Some(Ok(tick)) => self.play(tick, plan.from, pacing).await?,
+            match self.link.meanwhile(feed.recv()).await? {
+                Some(Ok(tick)) if self.play(&tick).await? == Next::End => break Ok(()),
+                Some(Ok(_)) => {}
                 Some(Err(error)) => break Err(error),
                 None => break Ok(()),
             }
         };
         // Before a damage is reported, all before it is played to its end.
-        self.until(|standing| standing.ticks_answered == standing.ticks_sent).await?;
+        self.until_unanswered(0).await?;
+        if let (Some((watch, _)), Ok(())) = (&mut self.watch, &ended) {
+            self.link.meanwhile(watch.conclude()).await??;
+        }
         let text = "the replay is over".into();
-        self.outgoing.send(Message::Goodbye(Goodbye { code: Code::Shutdown.into(), text })).await?;
+        let goodbye = Goodbye { code: Code::Shutdown.into(), text };
+        self.link.send(Message::Goodbye(goodbye)).await?;
         ended
     }
 
-    async fn play(&mut self, tick: Recorded, from: u64, pacing: &mut Pacing) -> Result<(), Error> {
-        let in_range = tick.head.number >= from;
-        self.until(|standing| standing.ticks_sent - standing.ticks_answered < WINDOW).await?;
-        if in_range {
-            let due = pacing.due(&tick.head);
-            let began = self.standing.borrow().began.unwrap_or_else(Instant::now);
-            self.standing.send_modify(|standing| standing.began = Some(began));
-            self.meanwhile(sleep_until(began + due)).await?;
+    async fn play(&mut self, tick: &Recorded) -> Result<Next, Error> {
+        self.until_unanswered(WINDOW - 1).await?;
+        if tick.head.number < self.from {
+            self.send(tick).await?;
+            return Ok(Next::GoOn);
         }
+        if self.wait(tick).await? == Next::End {
+            return Ok(Next::End);
+        }
+        self.send(tick).await?;
+        self.heed_answer().await
+    }
+
+    /// Waits for a tick's time, or, where the watch stops, for a key.
+    async fn wait(&mut self, tick: &Recorded) -> Result<Next, Error> {
+        let due = self.pacing.due(&tick.head);
+        self.standing.send_modify(|standing| {
+            standing.began.get_or_insert_with(Instant::now);
+        });
+        let stops = self.watch.as_ref().is_some_and(|(watch, _)| watch.stops_at(&tick.head));
+        let stopped = std::mem::replace(&mut self.stopped, stops);
+        // Step by step, keys set the pace.
+        if !(stops && stopped) {
+            let (then, was_due) = *self.since.get_or_insert_with(|| (Instant::now(), due));
+            self.link.meanwhile(sleep_until(then + due.saturating_sub(was_due))).await?;
+        }
+        if stops { self.stop(tick, due).await } else { Ok(Next::GoOn) }
+    }
+
+    async fn stop(&mut self, tick: &Recorded, due: Duration) -> Result<Next, Error> {
+        self.until_unanswered(0).await?;
+        let Some((watch, _)) = &mut self.watch else { return Ok(Next::GoOn) };
+        let stopped = Instant::now();
+        let next = self.link.meanwhile(watch.stop(tick)).await??;
+        self.standing.send_modify(|standing| standing.held += stopped.elapsed());
+        // The ticks behind it keep their distance from this one.
+        self.since = Some((Instant::now(), due));
+        Ok(next)
+    }
+
+    async fn send(&mut self, tick: &Recorded) -> Result<(), Error> {
+        let Head { number, .. } = tick.head;
         // Said first: the answer may be here before this half runs again.
         self.standing.send_modify(|standing| {
-            standing.sent = tick.head.number;
+            standing.sent = number;
             standing.ticks_sent += 1;
-            standing.played += u64::from(in_range);
-            standing.recorded = pacing.recorded();
+            standing.played += u64::from(number >= self.from);
+            standing.recorded = self.pacing.recorded();
         });
-        self.outgoing.send_tick(&tick.bytes).await?;
-        self.ping = Instant::now() + PING;
-        Ok(())
+        self.link.send_tick(&tick.bytes).await
     }
 
-    async fn until(&mut self, reached: impl FnMut(&Standing) -> bool) -> Result<(), Error> {
+    async fn heed_answer(&mut self) -> Result<Next, Error> {
+        let Some((watch, answers)) = &mut self.watch else { return Ok(Next::GoOn) };
+        match self.link.meanwhile(answers.recv()).await? {
+            Some(answer) => self.link.meanwhile(watch.answered(answer)).await?,
+            // The other half has ended, and says why.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits until no more than so many ticks are unanswered.
+    async fn until_unanswered(&mut self, ticks: u64) -> Result<(), Error> {
         let mut watched = self.standing.subscribe();
+        let reached = |standing: &Standing| standing.ticks_sent - standing.ticks_answered <= ticks;
         // The sender lives as long as this half.
-        self.meanwhile(watched.wait_for(reached)).await.map(|_| ())
-    }
-
-    /// Waits, and keeps the link alive meanwhile.
-    async fn meanwhile<T>(&mut self, awaited: impl Future<Output = T>) -> Result<T, Error> {
-        let mut awaited = std::pin::pin!(awaited);
-        loop {
-            tokio::select! {
-                value = &mut awaited => return Ok(value),
-                Some(pong) = self.owed.recv() => self.outgoing.send(Message::Pong(pong)).await?,
-                () = sleep_until(self.ping) => {
-                    self.ping = Instant::now() + PING;
-                    self.outgoing.send(Message::Ping(Ping { id: 0 })).await?;
-                }
-            }
-        }
-    }
-}
-
-struct Receiving<'a> {
-    incoming: &'a mut Incoming,
-    answers: Option<mpsc::Sender<Done>>,
-    pongs: mpsc::Sender<Pong>,
-    standing: &'a watch::Sender<Standing>,
-}
-
-impl Receiving<'_> {
-    /// Takes answers until the link breaks.
-    async fn run(&mut self) -> Error {
-        loop {
-            if let Err(error) = self.step().await {
-                return error;
-            }
-        }
-    }
-
-    async fn step(&mut self) -> Result<(), Error> {
-        match self.incoming.next().await? {
-            Some(from_logic::Message::Done(done)) => self.done(done).await,
-            Some(from_logic::Message::Push(push)) => {
-                let replies = push.replies.len() as u64;
-                self.standing.send_modify(|standing| standing.replies += replies);
-                Ok(())
-            }
-            Some(from_logic::Message::Ping(ping)) => {
-                // Full: it asks faster than it is read, and hears of the next one.
-                let _ = self.pongs.try_send(Pong { id: ping.id });
-                Ok(())
-            }
-            Some(from_logic::Message::Pong(_)) => Ok(()),
-            Some(from_logic::Message::Goodbye(goodbye)) => Err(self.ended(goodbye.text)),
-            Some(from_logic::Message::Welcome(_)) => {
-                Err(Error::Protocol("a second Welcome".into()))
-            }
-            None => Err(self.ended("it closed the connection".into())),
-        }
-    }
-
-    async fn done(&self, done: Done) -> Result<(), Error> {
-        let Standing { sent, answered, .. } = *self.standing.borrow();
-        if done.tick <= answered || done.tick > sent {
-            return Err(Error::Protocol(format!(
-                "a Done for tick {}, when tick {answered} was answered and tick {sent} sent",
-                done.tick
-            )));
-        }
-        self.standing.send_modify(|standing| {
-            standing.answered = done.tick;
-            standing.ticks_answered += 1;
-            standing.replies += done.replies.len() as u64;
-            standing.state_hash = done.state_hash;
-        });
-        if let Some(answers) = &self.answers {
-            // Whoever takes no more of them has seen enough.
-            let _ = answers.send(done).await;
-        }
-        Ok(())
-    }
-
-    fn ended(&self, text: String) -> Error {
-        Error::Ended { applied: self.standing.borrow().answered, text }
+        self.link.meanwhile(watched.wait_for(reached)).await.map(|_| ())
     }
 }

@@ -14,7 +14,7 @@ use crate::recording::next_tick;
 const AHEAD: usize = 16;
 
 /// A tick to send.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Recorded {
     pub(crate) head: Head,
     pub(crate) bytes: Bytes,
@@ -32,6 +32,8 @@ pub(crate) enum Follows {
 /// Which ticks are sent.
 #[derive(Debug)]
 pub(crate) struct Course {
+    /// The one that comes before all others.
+    pub(crate) prelude: Option<Recorded>,
     pub(crate) timeline: Timeline,
     /// The last one; those that did not lead to it are left out. None: the journal's last.
     pub(crate) last: Option<u64>,
@@ -70,6 +72,9 @@ struct Feed {
 
 impl Feed {
     fn next(&mut self) -> Result<Option<Recorded>, Error> {
+        if let Some(Recorded { head, bytes }) = self.course.prelude.take() {
+            return self.filter(head, bytes).map(Some);
+        }
         let (peek, bytes) = loop {
             let Some((peek, bytes)) = next_tick(&mut self.reader)? else { return Ok(None) };
             let number = peek.head.number;
@@ -80,8 +85,7 @@ impl Feed {
             }
         };
         let number = peek.head.number;
-        let unreadable =
-            |damage: Damage| Error::Protocol(format!("tick {number} of the journal: {damage}"));
+        let unreadable = unreadable(number);
         if let Follows::After(before) = &mut self.follows {
             if let Some(to) = restored(&bytes).map_err(unreadable)?.filter(|to| to != before) {
                 return Err(Error::Restored { tick: number, to });
@@ -93,12 +97,21 @@ impl Feed {
         } else {
             bytes
         };
+        self.filter(peek.head, bytes).map(Some)
+    }
+
+    /// The tick without what is not wanted of it.
+    fn filter(&mut self, head: Head, bytes: Bytes) -> Result<Recorded, Error> {
         let bytes = match &mut self.only {
-            Some(only) => only.tick(&peek, bytes).map_err(unreadable)?,
+            Some(only) => only.tick(bytes).map_err(unreadable(head.number))?,
             None => bytes,
         };
-        Ok(Some(Recorded { head: peek.head, bytes }))
+        Ok(Recorded { head, bytes })
     }
+}
+
+fn unreadable(number: u64) -> impl Fn(Damage) -> Error + Copy {
+    move |damage| Error::Protocol(format!("tick {number} of the journal: {damage}"))
 }
 
 /// The tick that this one follows, if logic was brought back to it.

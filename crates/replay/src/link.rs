@@ -34,10 +34,15 @@ pub(crate) struct Incoming(FramedRead<ReadHalf<Socket>, LengthDelimitedCodec>);
 /// What goes to it.
 pub(crate) struct Outgoing(WriteHalf<Socket>);
 
-/// A logic server that has said where it resumes.
-pub(crate) struct Met {
+/// Both ways.
+pub(crate) struct Link {
     pub(crate) incoming: Incoming,
     pub(crate) outgoing: Outgoing,
+}
+
+/// A logic server that has said where it resumes.
+pub(crate) struct Met {
+    pub(crate) link: Link,
     pub(crate) name: String,
     pub(crate) resume: Resume,
 }
@@ -72,7 +77,7 @@ pub(crate) async fn meet(
         None => return Err(Error::Mute(address.clone())),
     };
     let resume = check(&welcome, &hello, &args.secret)?;
-    Ok(Met { incoming, outgoing, name: welcome.name, resume })
+    Ok(Met { link: Link { incoming, outgoing }, name: welcome.name, resume })
 }
 
 async fn open(address: &str) -> io::Result<Socket> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use prost::Message as _;
 use pulsegate_protocol::proto::{self, item::Item};
-use pulsegate_protocol::tick::{Damage, Gathering, Peek};
+use pulsegate_protocol::tick::{Damage, Gathering, peek};
 
 /// Writes ticks anew, with what does not belong to these sessions left out.
 #[derive(Debug)]
@@ -21,7 +21,8 @@ impl Only {
     }
 
     /// The tick without the rest. What belongs to no session is kept.
-    pub(crate) fn tick(&mut self, peek: &Peek, bytes: Bytes) -> Result<Bytes, Damage> {
+    pub(crate) fn tick(&mut self, bytes: Bytes) -> Result<Bytes, Damage> {
+        let was = peek(&bytes)?;
         let mut kept = Gathering::with_capacity(0);
         let tick = proto::Tick::decode(bytes).map_err(|_| Damage::Shape("an unreadable item"))?;
         for item in tick.items.into_iter().filter_map(|item| item.item) {
@@ -33,7 +34,7 @@ impl Only {
                 event => kept.event(event),
             }
         }
-        let tick = kept.seal(&peek.head).chain(self.previous.unwrap_or(peek.previous));
+        let tick = kept.seal(&was.head).chain(self.previous.unwrap_or(was.previous));
         self.previous = Some(tick.checksum);
         Ok(tick.bytes)
     }
@@ -53,7 +54,7 @@ const fn session_of(item: &Item) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use pulsegate_protocol::proto::{Close, Gap, Open};
-    use pulsegate_protocol::tick::{Head, peek};
+    use pulsegate_protocol::tick::Head;
 
     use super::*;
 
@@ -76,7 +77,7 @@ mod tests {
             [(5, &[1, 2, 3][..], &[2, 3][..]), (6, &[1], &[]), (7, &[3], &[3])]
         {
             let bytes = recorded(number, 77, all);
-            let filtered = only.tick(&peek(&bytes).unwrap(), bytes).unwrap();
+            let filtered = only.tick(bytes).unwrap();
             assert_eq!(filtered, recorded(number, previous, kept));
             previous = peek(&filtered).unwrap().checksum;
         }

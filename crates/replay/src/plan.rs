@@ -4,13 +4,16 @@ use pulsegate_protocol::proto::{Restore, welcome::Resume};
 
 use crate::args::ReplayArgs;
 use crate::error::Error;
+use crate::prelude::Prelude;
 use crate::recording::Recording;
 
 /// What is sent, and how.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub(crate) struct Plan {
     /// The state to begin with.
     pub(crate) restore: Option<Restore>,
+    /// The tick to begin with, made up.
+    pub(crate) prelude: Option<Prelude>,
     /// The first tick to send.
     pub(crate) first: u64,
     /// The first tick to send at its time; those before are sent at full speed.
@@ -26,7 +29,11 @@ impl Plan {
         args: &ReplayArgs,
     ) -> Result<Self, Error> {
         match resume {
-            Resume::Stateless(_) => Ok(Self { restore: None, first: from, from }),
+            Resume::Rebuild(_) | Resume::Stateless(_) if args.prelude => {
+                let prelude = Prelude::to(recording, from)?;
+                Ok(Self { prelude, ..Self::at(from) })
+            }
+            Resume::Stateless(_) => Ok(Self::at(from)),
             Resume::Applied(applied) if applied.lineage != recording.lineage() => {
                 let (theirs, ours) = (applied.lineage, recording.lineage().to_owned());
                 Err(Error::Lineage { theirs, ours })
@@ -36,7 +43,7 @@ impl Plan {
                 if first > recording.last_tick() {
                     return Err(recording.out_of_range());
                 }
-                Ok(Self { restore: None, first, from: from.max(first) })
+                Ok(Self { first, ..Self::at(from.max(first)) })
             }
             Resume::Rebuild(_) => Self::rebuild(recording, args, from),
         }
@@ -50,6 +57,18 @@ impl Plan {
         if first < recording.first_tick() {
             return Err(Error::NoBeginning { first: recording.first_tick() });
         }
-        Ok(Self { restore, first, from })
+        Ok(Self { restore, first, ..Self::at(from) })
+    }
+
+    /// The range and nothing before it.
+    const fn at(from: u64) -> Self {
+        Self { restore: None, prelude: None, first: from, from }
+    }
+
+    /// The tick after which logic's state is the one that the first tick to send follows.
+    pub(crate) fn state_behind(&self) -> u64 {
+        let restored = self.restore.as_ref().map(|restore| restore.tick);
+        let made_up = self.prelude.as_ref().map(|prelude| prelude.tick.head.number);
+        restored.or(made_up).unwrap_or(self.first - 1)
     }
 }

@@ -53,6 +53,19 @@ impl Range {
             _ => Err(recording.out_of_range()),
         }
     }
+
+    /// The tick of the range that a point names.
+    pub(crate) fn tick_at(&mut self, recording: &Recording, point: Point) -> Result<u64, Error> {
+        let mut search = Search { recording, notes: Vec::new() };
+        let found = search.start(point)?;
+        self.notes.append(&mut search.notes);
+        let last = self.last.unwrap_or(u64::MAX).min(recording.last_tick());
+        let tick = found.ok_or_else(|| recording.out_of_range())?;
+        match recording.timeline().next(tick, last) {
+            Some(tick) if tick >= self.first => Ok(tick),
+            _ => Err(Error::Pause { tick, first: self.first, last }),
+        }
+    }
 }
 
 struct Search<'a> {

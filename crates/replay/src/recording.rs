@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use pulsegate_journal::{Error as JournalError, Reader, Record, SegmentInfo, Timeline, info};
+use pulsegate_journal::{
+    Attendance, Error as JournalError, Reader, Record, SegmentInfo, Timeline, info,
+};
 use pulsegate_protocol::proto::Restore;
 use pulsegate_protocol::tick::Peek;
 
@@ -20,6 +22,8 @@ pub(crate) struct Recording {
     lineage: String,
     first_tick: u64,
     last_tick: u64,
+    /// Who was there before the first tick.
+    at_first: Attendance,
     /// The ticks that an operator had skipped.
     skipped: Vec<u64>,
     timeline: Timeline,
@@ -45,8 +49,10 @@ impl Recording {
         if last_tick < head.next_tick {
             return Err(Error::Empty(dir.to_owned()));
         }
+        let present = head.present.into_iter().map(|open| (open.session, open)).collect();
         Ok(Self {
             dir: dir.to_owned(),
+            at_first: Attendance { present, leaving: head.leaving.into_iter().collect() },
             lineage: head.lineage,
             first_tick: head.next_tick,
             last_tick,
@@ -116,6 +122,14 @@ impl Recording {
             Err(JournalError::Damaged(_)) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Who was there behind a tick. The one before the first that is kept is known too.
+    pub(crate) fn attendance(&self, tick: u64) -> Result<Attendance, Error> {
+        if tick + 1 == self.first_tick {
+            return Ok(self.at_first.clone());
+        }
+        Ok(Reader::open(&self.dir)?.attendance(tick)?)
     }
 
     /// The journal, read from a tick on.

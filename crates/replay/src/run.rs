@@ -2,21 +2,20 @@
 
 use std::time::Duration;
 
-use pulsegate_protocol::proto::{Done, welcome::Resume};
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::args::ReplayArgs;
+use crate::audience::{Audience, Nobody};
 use crate::error::Error;
-use crate::exchange::{self, Standing};
-use crate::feed::{self, Course, Follows, Recorded};
+use crate::exchange::{self, Answer, Listener, Standing};
 use crate::link;
-use crate::only::Only;
 use crate::pacing::Pacing;
-use crate::plan::Plan;
-use crate::range::Range;
-use crate::recording::Recording;
+use crate::prelude::Opened;
+use crate::prepared::{Prepared, Wanted};
+use crate::verify::verdict::Verdict;
+use crate::watch::Watch;
 
 /// How often progress is told.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
@@ -35,13 +34,16 @@ pub struct Progress {
 }
 
 /// What a replay came to.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Summary {
     /// What the logic server calls itself.
     pub logic: String,
     /// How the range was understood, where that may be asked.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// The sessions that a made-up tick opened before the range, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prelude: Option<Opened>,
     /// Ticks sent in all, those before the range included.
     pub ticks: u64,
     /// Ticks of the range.
@@ -52,100 +54,101 @@ pub struct Summary {
     pub replies: u64,
     /// The logic server's hash of its state at the end, if it makes one: 16 hexadecimal digits.
     pub state_hash: Option<String>,
-    /// How long the range took to play.
+    /// How long the range took to play, without the waiting for keys.
     pub seconds: f64,
     /// Ticks of the range, by the second.
     pub ticks_per_second: f64,
     /// How many times as fast as the recording that was.
     pub real_time_factor: f64,
+    /// Whether the answers were the recorded ones, if that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
 }
 
-/// Plays a recording, and tells of its progress a few times a second.
+/// Plays a recording, and tells of its progress a few times a second. It stops nowhere.
 ///
 /// # Errors
 ///
 /// See [`Error`]. If the journal is damaged, all before the damage is played first.
 pub async fn run(args: ReplayArgs, progress: impl FnMut(Progress)) -> Result<Summary, Error> {
-    play(args, None, progress).await
+    play(args, None, &mut Nobody, progress).await
 }
 
-/// The same; each answer is handed on, and nothing more is read until it is taken.
-pub(crate) async fn play(
+/// The same before an audience: where it is to stop, it is asked how to go on.
+///
+/// # Errors
+///
+/// As [`run()`]. A difference that was found before an error is a verdict, not an error.
+pub async fn watched(
     args: ReplayArgs,
-    answers: Option<mpsc::Sender<Done>>,
-    mut progress: impl FnMut(Progress),
+    audience: &mut impl Audience,
+    progress: impl FnMut(Progress),
 ) -> Result<Summary, Error> {
-    let dir = args.journal.clone();
-    let (from, until) = (args.from, args.until);
-    let (recording, range) = blocking(move || {
-        let recording = Recording::open(&dir)?;
-        let range = Range::of(&recording, from, until)?;
-        Ok((recording, range))
-    })
-    .await?;
-    let link::Met { mut incoming, mut outgoing, name, resume } =
-        link::meet(&args, &recording, range.first).await?;
+    play(args, None, audience, progress).await
+}
 
-    let pacing = Pacing::new(args.speed);
-    let notes = range.notes.clone();
-    let Prepared { plan, feed, nothing, last } =
-        blocking(move || prepare(resume, &recording, &range, args)).await?;
+/// Plays. Each answer is handed on if somebody takes them, and nothing more is read until it is
+/// taken.
+pub(crate) async fn play<A: Audience>(
+    args: ReplayArgs,
+    answers: Option<mpsc::Sender<Answer>>,
+    audience: &mut A,
+    progress: impl FnMut(Progress),
+) -> Result<Summary, Error> {
+    let opening = args.clone();
+    let (recording, wanted) = blocking(move || Wanted::find(&opening)).await?;
+    let link::Met { mut link, name, resume } =
+        link::meet(&args, &recording, wanted.range.first).await?;
+    let (pacing, asked) = (Pacing::new(args.speed), args.clone());
+    let Prepared { recording, mut plan, feed, pause_at, notes, last } =
+        blocking(move || Prepared::new(resume, recording, wanted, asked)).await?;
 
-    let first = plan.first;
+    let opened = plan.prelude.as_ref().map(|prelude| prelude.opened);
+    let mut watch = Watch::new(audience, &args, &recording, &plan, pause_at)?;
+    let listener = match (&mut watch, answers) {
+        (Some(watch), _) => Listener::Watch(watch),
+        (None, Some(answers)) => Listener::Channel(answers),
+        (None, None) => Listener::Nobody,
+    };
     let standing = watch::Sender::new(Standing::default());
-    let exchange =
-        exchange::run(plan, pacing, feed, answers, &mut incoming, &mut outgoing, &standing);
-    let mut exchange = std::pin::pin!(exchange);
+    let first = plan.first;
+    let exchange = exchange::run(&mut plan, pacing, feed, listener, &mut link, &standing);
+    let ended = tell(exchange, progress, || how_far(first, last, &standing)).await;
+
+    let ended_early = watch.as_ref().is_some_and(Watch::was_ended);
+    let verdict = watch.and_then(Watch::into_verdict);
+    if verdict.as_ref().is_none_or(|verdict| verdict.found.is_none()) {
+        ended?;
+    }
+    let standing = *standing.borrow();
+    if standing.played == 0 && !ended_early {
+        return Err(recording.out_of_range());
+    }
+    Ok(summary(
+        Summary { logic: name, notes, prelude: opened, verdict, ..Summary::default() },
+        &standing,
+    ))
+}
+
+/// Tells of the progress of something until it ends.
+async fn tell<T>(
+    work: impl Future<Output = T>,
+    mut progress: impl FnMut(Progress),
+    how_far: impl Fn() -> Progress,
+) -> T {
+    let mut work = std::pin::pin!(work);
     let mut tell_at = Instant::now();
     let ended = loop {
         tokio::select! {
-            ended = &mut exchange => break ended,
+            ended = &mut work => break ended,
             () = sleep_until(tell_at) => {
-                progress(how_far(first, last, &standing));
+                progress(how_far());
                 tell_at = Instant::now() + PROGRESS_EVERY;
             }
         }
     };
-    progress(how_far(first, last, &standing));
-    ended?;
-    let standing = *standing.borrow();
-    if standing.played == 0 {
-        return Err(nothing);
-    }
-    Ok(summary(name, notes, &standing))
-}
-
-/// What is ready to be sent.
-struct Prepared {
-    plan: Plan,
-    feed: mpsc::Receiver<Result<Recorded, Error>>,
-    /// What to say if nothing was in the range.
-    nothing: Error,
-    /// The last tick, as far as is known.
-    last: u64,
-}
-
-fn prepare(
-    resume: Resume,
-    recording: &Recording,
-    range: &Range,
-    args: ReplayArgs,
-) -> Result<Prepared, Error> {
-    let keeps_state = !matches!(resume, Resume::Stateless(_));
-    let end = range.last.unwrap_or(u64::MAX);
-    let from = recording.timeline().next(range.first, end).unwrap_or(range.first);
-    let plan = Plan::new(resume, recording, from, &args)?;
-    let last = end.min(recording.last_tick());
-    if last < plan.from {
-        return Err(recording.out_of_range());
-    }
-    let only = (!args.sessions.is_empty()).then(|| Only::new(args.sessions));
-    let skipped = if args.whole { Vec::new() } else { recording.skipped().to_vec() };
-    let before = plan.restore.as_ref().map_or(plan.first - 1, |restore| restore.tick);
-    let follows = if keeps_state { Follows::After(before) } else { Follows::Anything };
-    let course = Course { timeline: recording.timeline().clone(), last: range.last };
-    let feed = feed::start(recording.reader(plan.first)?, follows, course, only, skipped);
-    Ok(Prepared { plan, feed, nothing: recording.out_of_range(), last })
+    progress(how_far());
+    ended
 }
 
 /// Runs what blocks beside what does not.
@@ -163,12 +166,12 @@ fn how_far(first: u64, last: u64, standing: &watch::Sender<Standing>) -> Progres
     Progress { first, last, answered: standing.answered, in_range: standing.played > 0 }
 }
 
-fn summary(logic: String, notes: Vec<String>, standing: &Standing) -> Summary {
-    let seconds = standing.began.map_or(0.0, |began| began.elapsed().as_secs_f64());
+/// What is known beforehand, with what came of it.
+fn summary(about: Summary, standing: &Standing) -> Summary {
+    let lasted = standing.began.map_or(Duration::ZERO, |began| began.elapsed());
+    let seconds = lasted.saturating_sub(standing.held).as_secs_f64();
     let per_second = |amount: f64| if seconds > 0.0 { amount / seconds } else { 0.0 };
     Summary {
-        logic,
-        notes,
         ticks: standing.ticks_sent,
         played: standing.played,
         last_tick: standing.answered,
@@ -177,5 +180,6 @@ fn summary(logic: String, notes: Vec<String>, standing: &Standing) -> Summary {
         seconds,
         ticks_per_second: per_second(standing.played as f64),
         real_time_factor: per_second(standing.recorded.as_secs_f64()),
+        ..about
     }
 }

@@ -1,6 +1,8 @@
 //! Recordings of the arena, played to logic servers over the real link.
 #![allow(clippy::unwrap_used, reason = "in a test the panic is the report")]
 
+mod recordings;
+
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::iter::StepBy;
 use std::ops;
@@ -20,171 +22,17 @@ use pulsegate_protocol::proto::{
     goodbye::Code, item::Item, to_logic, welcome::Resume,
 };
 use pulsegate_protocol::tick::{Gathering, Head, peek};
-use pulsegate_replay::{Error, Point, Range, ReplayArgs, Speed, Summary, run};
+use pulsegate_replay::{
+    Audience, Error, Key, Point, Range, ReplayArgs, Speed, Summary, run, watched,
+};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 use tokio_util::codec::Framed;
-use tokio_util::sync::CancellationToken;
 
-const EVERY: Duration = Duration::from_millis(50);
-const BEGAN_NS: u64 = 1_700_000_000_000_000_000;
-
-/// What was recorded: each tick's bytes, and the arena's hash after it. Both from tick 1.
-struct Recorded {
-    dir: tempfile::TempDir,
-    ticks: Vec<Bytes>,
-    hashes: Vec<u64>,
-}
-
-impl Recorded {
-    fn hash(&self, tick: usize) -> Option<String> {
-        Some(format!("{:016x}", self.hashes[tick - 1]))
-    }
-}
-
-/// Records `count` ticks of an arena in which sessions 1 to 3 walk about, 50 ms apart.
-fn record(count: u64, snapshot_every: u64) -> Recorded {
-    let dir = tempfile::tempdir().unwrap();
-    let options = Options { sync: pulsegate_journal::Sync::Os, ..Options::new(dir.path()) };
-    let (mut writer, recovered) = Writer::open(options, now(0)).unwrap();
-    let mut arena = Arena::default();
-    let (mut ticks, mut hashes) = (Vec::new(), Vec::new());
-    for number in 1..=count {
-        let head = Head {
-            number,
-            epoch: recovered.epoch as u32,
-            monotonic_ns: now(number).monotonic.as_nanos() as u64,
-            wall_ns: now(number).wall_ns,
-            since_last_ns: EVERY.as_nanos() as u64,
-            seed: link::seed(&recovered.lineage, number),
-        };
-        let tick = writer.append(batch(number).seal(&head), now(number)).unwrap();
-        ticks.push(tick.bytes.clone());
-
-        let mut replies = Replies::default();
-        arena.tick(&Tick::from(proto::Tick::decode(tick.bytes).unwrap()), &mut replies);
-        hashes.push(arena.state_hash().unwrap());
-        let snapshot = number.is_multiple_of(snapshot_every).then(|| arena.snapshot().unwrap());
-        let with_snapshot = snapshot.is_some();
-        let done = Done {
-            tick: number,
-            state_hash: arena.state_hash(),
-            snapshot: snapshot.map(Bytes::from),
-            ..replies.into_done()
-        };
-        writer.answer(&done.encode_to_vec(), number, with_snapshot, now(number)).unwrap();
-    }
-    writer.finish().unwrap();
-    Recorded { dir, ticks, hashes }
-}
-
-fn now(tick: u64) -> Now {
-    let monotonic = EVERY * tick as u32;
-    Now { monotonic, wall_ns: BEGAN_NS + monotonic.as_nanos() as u64 }
-}
-
-fn batch(number: u64) -> Gathering {
-    let mut batch = Gathering::with_capacity(0);
-    if number == 2 {
-        for session in 1..=3 {
-            let peer = "192.0.2.1:5".to_owned();
-            batch.event(Item::Open(proto::Open { session, peer }));
-        }
-    }
-    if number > 2 {
-        let steps = ["north", "south", "east", "west", "east"];
-        for session in 1..=3 {
-            let step = steps[((number * 7 + session) % 5) as usize];
-            batch.packet(session, format!(r#"{{"move":"{step}"}}"#).as_bytes());
-        }
-    }
-    batch
-}
-
-fn args(dir: &Path, logic: &str) -> ReplayArgs {
-    ReplayArgs {
-        journal: dir.to_owned(),
-        logic: Some(logic.to_owned()),
-        as_clients: None,
-        times: 1,
-        from: None,
-        until: None,
-        sessions: Vec::new(),
-        whole: false,
-        speed: Speed::Max,
-        secret: String::new(),
-        json: false,
-    }
-}
+use recordings::*;
 
 async fn play(args: ReplayArgs) -> Result<Summary, Error> {
     run(args, |_| {}).await
-}
-
-async fn arena() -> String {
-    sample("", |_| Arena::default()).await
-}
-
-/// A sample server on a free port; replays may link as often as they like.
-async fn sample<L: Logic>(
-    secret: &str,
-    game: impl Fn(Pusher) -> L + Send + Sync + 'static,
-) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let options = pulsegate_logic::Options { secret: secret.into() };
-    tokio::spawn(serve(listener, options, game, CancellationToken::new()));
-    address
-}
-
-/// A logic server that resumes as told, notes all that it is sent, and answers each tick.
-async fn noting(resume: Resume) -> (String, tokio::task::JoinHandle<Vec<to_logic::Message>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let noted = tokio::spawn(async move {
-        let (stream, _) = listener.accept().await.unwrap();
-        let mut link = Framed::new(stream, link::codec());
-        let mut noted = Vec::new();
-        while let Some(Ok(frame)) = link.next().await {
-            let message = ToLogic::decode(frame.freeze()).unwrap().message.unwrap();
-            match &message {
-                to_logic::Message::Hello(_) => say(&mut link, welcome(resume.clone())).await,
-                to_logic::Message::Tick(tick) => {
-                    let done = Done { tick: tick.number, ..Done::default() };
-                    say(&mut link, from_logic::Message::Done(done)).await;
-                }
-                _ => {}
-            }
-            noted.push(message);
-        }
-        noted
-    });
-    (address, noted)
-}
-
-fn welcome(resume: Resume) -> from_logic::Message {
-    let name = "noting".into();
-    from_logic::Message::Welcome(Welcome {
-        protocol: link::VERSION,
-        name,
-        resume: Some(resume),
-        proof: Bytes::new(),
-    })
-}
-
-async fn say(
-    logic: &mut Framed<TcpStream, tokio_util::codec::LengthDelimitedCodec>,
-    message: from_logic::Message,
-) {
-    logic.send(link::from_logic(message)).await.unwrap();
-}
-
-fn ticks_of(noted: &[to_logic::Message]) -> Vec<proto::Tick> {
-    let ticks = noted.iter().filter_map(|message| match message {
-        to_logic::Message::Tick(tick) => Some(tick.clone()),
-        _ => None,
-    });
-    ticks.collect()
 }
 
 #[tokio::test]
@@ -357,17 +205,6 @@ fn a_range_can_be_given_by_the_clock_the_end_and_what_a_session_did() {
         let error = find(Point::Tick(from), Point::Tick(until)).unwrap_err();
         assert!(matches!(error, Error::Range { first: 1, last: 101 }), "{error}");
     }
-}
-
-/// Goes on with a journal in which a session closes.
-fn leave(dir: &Path, session: u64, number: u64) {
-    let (mut writer, recovered) = Writer::open(Options::new(dir), now(number)).unwrap();
-    let mut batch = Gathering::with_capacity(0);
-    batch.event(Item::Close(proto::Close { session, reason: 1 }));
-    let (epoch, wall_ns) = (recovered.epoch as u32, now(number).wall_ns);
-    let head = Head { number, epoch, wall_ns, ..Head::default() };
-    writer.append(batch.seal(&head), now(number)).unwrap();
-    writer.finish().unwrap();
 }
 
 #[tokio::test]
@@ -548,8 +385,24 @@ async fn stream(mut args: ReplayArgs) -> Vec<Bytes> {
         }
         sent
     });
-    play(args).await.unwrap();
+    watched(args, &mut AnyKeys(fastrand::Rng::with_seed(7)), |_| {}).await.unwrap();
     sent.await.unwrap()
+}
+
+/// Somebody who presses any keys that do not end it.
+struct AnyKeys(fastrand::Rng);
+
+impl Audience for AnyKeys {
+    fn show(&mut self, _: &str) {}
+
+    async fn key(&mut self, _: &str) -> Key {
+        let keys = [Key::Enter, Key::Next, Key::Next, Key::GoOn];
+        self.0.choice(keys).unwrap_or(Key::Next)
+    }
+
+    fn is_a_person(&self) -> bool {
+        false
+    }
 }
 
 fn hash(stream: &[Bytes]) -> u64 {
@@ -559,10 +412,10 @@ fn hash(stream: &[Bytes]) -> u64 {
 }
 
 #[test]
-fn the_same_journal_is_the_same_bytes_at_every_speed() {
+fn the_same_journal_is_the_same_bytes_at_every_speed_and_step_by_step() {
     let share = |seeds: StepBy<ops::Range<u64>>| {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        seeds.for_each(|seed| runtime.block_on(is_the_same_at_every_speed(seed)));
+        seeds.for_each(|seed| runtime.block_on(is_always_the_same(seed)));
     };
     thread::scope(|threads| {
         for first in 0..8 {
@@ -571,17 +424,25 @@ fn the_same_journal_is_the_same_bytes_at_every_speed() {
     });
 }
 
-async fn is_the_same_at_every_speed(seed: u64) {
+async fn is_always_the_same(seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
     let dir = tempfile::tempdir().unwrap();
     let ticks = random_journal(dir.path(), &mut random);
     let from = random.bool().then(|| Point::Tick(random.u64(1..=ticks.len() as u64)));
     let sessions = if random.bool() { vec![2] } else { Vec::new() };
     let whole = from.is_none() && sessions.is_empty();
-    let args = ReplayArgs { from, sessions, ..args(dir.path(), "") };
+    let pause_at = Some(Point::Tick(ticks.len() as u64));
+    let args = ReplayArgs { from, sessions, prelude: random.bool(), ..args(dir.path(), "") };
     let mut hashes = Vec::new();
-    for speed in [Speed::Max, Speed::Times(100.0), Speed::Times(5.0)] {
-        let sent = stream(ReplayArgs { speed, ..args.clone() }).await;
+    for args in [
+        args.clone(),
+        ReplayArgs { speed: Speed::Times(100.0), ..args.clone() },
+        ReplayArgs { speed: Speed::Times(5.0), ..args.clone() },
+        ReplayArgs { step: true, ..args.clone() },
+        ReplayArgs { step: true, speed: Speed::Times(5.0), ..args.clone() },
+        ReplayArgs { pause_at, ..args.clone() },
+    ] {
+        let sent = stream(args).await;
         if whole {
             // Behind the ticks comes a goodbye.
             let sent: Vec<_> = sent[..ticks.len()].iter().map(link::inner).collect();

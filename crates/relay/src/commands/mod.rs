@@ -47,7 +47,6 @@ enum Command {
     /// Look into a journal
     #[command(subcommand)]
     Journal(journal::JournalCommand),
-    /// Send recorded ticks to a logic server
     Replay(pulsegate_replay::ReplayArgs),
     Verify(pulsegate_replay::VerifyArgs),
     /// Find the strategy and settings that suit how long ticks take

@@ -4,9 +4,10 @@ use bytes::Bytes;
 use pulsegate_protocol::proto::{Done, Reply};
 use serde_json::Value;
 
-use super::difference::{Addressee, Body, Difference};
+use super::difference::Difference;
 use super::ignore::Ignore;
 use super::value;
+use crate::shown::{Addressee, Body};
 
 /// Compares the replies one by one, then the sessions to close, then the state's hashes if there
 /// are two. The order of several addressees, and of the sessions to close, means nothing.

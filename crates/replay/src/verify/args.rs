@@ -92,7 +92,12 @@ impl VerifyArgs {
             until: self.until,
             sessions: Vec::new(),
             whole: false,
+            prelude: false,
             speed: Speed::Max,
+            step: false,
+            pause_at: None,
+            until_diff: false,
+            ignore: Vec::new(),
             secret: self.secret.clone(),
             json: false,
         }

@@ -11,6 +11,7 @@ use super::difference::Difference;
 use super::ignore::Ignore;
 use super::verdict::Tally;
 use crate::error::Error;
+use crate::exchange::Answer;
 
 /// What came of a comparison.
 #[derive(Debug, Default)]
@@ -49,10 +50,10 @@ impl Comparison {
     }
 
     /// Compares until the first difference, or until no more answers come. Blocks.
-    pub(crate) fn run(mut self, mut answers: mpsc::Receiver<Done>) -> Result<Compared, Error> {
+    pub(crate) fn run(mut self, mut answers: mpsc::Receiver<Answer>) -> Result<Compared, Error> {
         let mut found = None;
-        while let Some(done) = answers.blocking_recv() {
-            found = self.compare(&done)?;
+        while let Some(answer) = answers.blocking_recv() {
+            found = self.compare(&answer.done)?;
             if found.is_some() {
                 break;
             }
@@ -60,7 +61,13 @@ impl Comparison {
         Ok(Compared { tally: self.tally, found })
     }
 
-    fn compare(&mut self, now: &Done) -> Result<Option<Found>, Error> {
+    /// What was compared so far.
+    pub(crate) fn tally(self) -> Tally {
+        self.tally
+    }
+
+    /// Compares the answer to the next tick.
+    pub(crate) fn compare(&mut self, now: &Done) -> Result<Option<Found>, Error> {
         let tick = now.tick;
         if tick < self.from {
             return Ok(None);

@@ -1,14 +1,9 @@
 //! What differs, in words.
 
-use std::fmt;
-
-use bytes::Bytes;
-use pulsegate_protocol::proto::{Reply, reply::To};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::Value;
 
-/// So much of a body is shown, in characters.
-const SHOWN: usize = 300;
+use crate::shown::{Addressee, Body, SHOWN, cut, ids};
 
 /// How many bytes are shown in a line of hex, and in how many lines.
 const ROW: usize = 16;
@@ -86,23 +81,6 @@ pub enum Difference {
         now: String,
     },
 }
-
-/// Whom a reply is for. As JSON: an id, a list of ids, `"all"` or null.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Addressee {
-    /// One session.
-    Session(u64),
-    /// Several, in the order of their ids.
-    Several(Vec<u64>),
-    /// Every session that is open.
-    All,
-    /// The reply does not say.
-    Nobody,
-}
-
-/// Bytes of a client or of logic. As JSON: text if they are text, else hexadecimal digits; cut.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Body(pub Bytes);
 
 impl Difference {
     /// The one session that it concerns, if there is one.
@@ -190,85 +168,5 @@ fn hex_row(body: &[u8], start: usize) -> String {
 }
 
 fn shown(value: &Option<Value>) -> String {
-    value.as_ref().map_or_else(|| "nothing".into(), |value| cut(&value.to_string()))
-}
-
-fn ids(ids: &[u64]) -> String {
-    let ids: Vec<_> = ids.iter().map(u64::to_string).collect();
-    if ids.is_empty() { "none".into() } else { ids.join(", ") }
-}
-
-/// The text on one line, and no longer than a line should be.
-fn cut(text: &str) -> String {
-    let mut shown: String =
-        text.chars().take(SHOWN).map(|char| if char.is_control() { ' ' } else { char }).collect();
-    if text.chars().nth(SHOWN).is_some() {
-        shown.push('…');
-    }
-    shown
-}
-
-impl Addressee {
-    pub(crate) fn of(reply: &Reply) -> Self {
-        match &reply.to {
-            Some(To::Session(id)) => Self::Session(*id),
-            Some(To::Several(several)) => {
-                let mut ids = several.ids.clone();
-                ids.sort_unstable();
-                Self::Several(ids)
-            }
-            Some(To::All(_)) => Self::All,
-            None => Self::Nobody,
-        }
-    }
-
-    fn session(&self) -> Option<u64> {
-        match self {
-            Self::Session(id) => Some(*id),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Addressee {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Session(id) => write!(f, "session {id}"),
-            Self::Several(several) => write!(f, "sessions {}", cut(&ids(several))),
-            Self::All => f.write_str("all"),
-            Self::Nobody => f.write_str("nobody"),
-        }
-    }
-}
-
-impl Serialize for Addressee {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Session(id) => serializer.serialize_u64(*id),
-            Self::Several(ids) => ids.serialize(serializer),
-            Self::All => serializer.serialize_str("all"),
-            Self::Nobody => serializer.serialize_none(),
-        }
-    }
-}
-
-impl fmt::Display for Body {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match std::str::from_utf8(&self.0) {
-            Ok("") => f.write_str("(empty)"),
-            Ok(text) => f.write_str(&cut(text)),
-            Err(_) => {
-                let bytes = &self.0[..self.0.len().min(SHOWN / 3)];
-                let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-                let rest = if bytes.len() < self.0.len() { "…" } else { "" };
-                write!(f, "0x{digits}{rest}")
-            }
-        }
-    }
-}
-
-impl Serialize for Body {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
+    value.as_ref().map_or_else(|| "nothing".into(), |value| cut(&value.to_string(), SHOWN))
 }

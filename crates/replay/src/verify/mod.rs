@@ -21,7 +21,7 @@ pub mod verdict;
 
 mod answer;
 mod bisect;
-mod comparison;
+pub(crate) mod comparison;
 mod formats;
 mod page;
 mod surroundings;

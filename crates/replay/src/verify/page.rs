@@ -178,9 +178,9 @@ fn count(count: Option<usize>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::difference::{Addressee, Body};
-    use super::super::verdict::{Input, Tally};
+    use super::super::verdict::Tally;
     use super::*;
+    use crate::shown::{Addressee, Body, Input};
 
     fn verdict(difference: Difference) -> Verdict {
         let body = Body("<script>alert(1)</script>".into());

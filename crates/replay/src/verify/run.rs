@@ -11,6 +11,7 @@ use super::bisect;
 use super::comparison::{Compared, Comparison, Found};
 use super::surroundings;
 use super::verdict::{Finding, Verdict};
+use crate::audience::Nobody;
 use crate::error::Error;
 use crate::point::Point;
 use crate::range::Range;
@@ -41,7 +42,7 @@ pub(crate) async fn compare(
     progress: impl FnMut(Progress),
 ) -> Result<Verdict, Error> {
     let began = Instant::now();
-    let (dones, answers) = mpsc::channel(AHEAD);
+    let (answered, answers) = mpsc::channel(AHEAD);
     let (dir, from, ignored) = (args.journal.clone(), range.first, args.ignore.clone());
     let comparing = blocking(move || {
         let reader = Recording::open(&dir)?.reader(from)?;
@@ -51,31 +52,39 @@ pub(crate) async fn compare(
     replay.from = Some(Point::Tick(range.first));
     replay.until = range.last.map(Point::Tick);
     let mut comparing = std::pin::pin!(comparing);
+    let mut nobody = Nobody;
     let (compared, played) = tokio::select! {
         compared = &mut comparing => (compared?, Ok(())),
         // What it answered before it ended is compared first.
-        played = play(replay, Some(dones), progress) => (comparing.await?, played.map(|_| ())),
-    };
-    let Compared { tally, found } = compared;
-    let found = match found {
-        Some(found) => Some(describe(args.journal.clone(), found).await?),
-        None => {
-            played?;
-            None
+        played = play(replay, Some(answered), &mut nobody, progress) => {
+            (comparing.await?, played.map(|_| ()))
         }
     };
-    if tally.compared == 0 {
-        return Err(Error::NothingCompared { unanswered: tally.unanswered });
+    if compared.found.is_none() {
+        played?;
     }
-    Ok(Verdict {
+    let about = Verdict {
         journal: args.journal.clone(),
         logic: args.logic.clone(),
         notes: range.notes.clone(),
         ignored: args.ignore.iter().map(ToString::to_string).collect(),
-        tally,
         seconds: began.elapsed().as_secs_f64(),
-        found,
-    })
+        ..Verdict::default()
+    };
+    conclude(about, compared).await
+}
+
+/// Puts into a verdict what was compared, and what is known of the difference.
+pub(crate) async fn conclude(about: Verdict, compared: Compared) -> Result<Verdict, Error> {
+    let Compared { tally, found } = compared;
+    if tally.compared == 0 {
+        return Err(Error::NothingCompared { unanswered: tally.unanswered });
+    }
+    let found = match found {
+        Some(found) => Some(describe(about.journal.clone(), found).await?),
+        None => None,
+    };
+    Ok(Verdict { tally, found, ..about })
 }
 
 async fn describe(dir: PathBuf, found: Found) -> Result<Finding, Error> {

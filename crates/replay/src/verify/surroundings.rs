@@ -7,10 +7,10 @@ use prost::Message as _;
 use pulsegate_journal::{Error as JournalError, Reader, Record};
 use pulsegate_protocol::proto::{Done, Tick, item::Item};
 
-use super::difference::Body;
-use super::verdict::{Around, Input};
+use super::verdict::Around;
 use crate::error::Error;
 use crate::recording::Recording;
+use crate::shown::Input;
 
 /// How many ticks are shown on either side.
 const SIDE: u64 = 3;
@@ -35,7 +35,7 @@ pub(crate) fn of(
     for near in around.iter_mut().filter(|near| near.tick == tick) {
         near.now = Some(replies);
     }
-    let mut inputs: Vec<_> = items.into_iter().map(input).collect();
+    let mut inputs: Vec<_> = items.into_iter().map(Input::of).collect();
     let all = inputs.len();
     let mut others = INPUTS.saturating_sub(count(&inputs, session));
     inputs.retain(|input| {
@@ -88,51 +88,4 @@ fn ticks(mut reader: Reader, tick: u64) -> Result<(Vec<Around>, Vec<Item>), Erro
         }
     }
     Ok((around, items))
-}
-
-fn input(item: Item) -> Input {
-    let say = |session, kind, text: String| Input { session, kind, body: Body(text.into()) };
-    let word = |name: &str, prefix: &str| name.trim_start_matches(prefix).to_lowercase();
-    match item {
-        Item::Packet(packet) => {
-            Input { session: Some(packet.session), kind: "packet", body: Body(packet.payload) }
-        }
-        Item::Open(open) => say(Some(open.session), "open", open.peer),
-        Item::State(change) => {
-            let state = word(change.state().as_str_name(), "STATE_");
-            let cause = word(change.cause().as_str_name(), "CAUSE_");
-            say(Some(change.session), "state", format!("{state}, {cause}"))
-        }
-        Item::Close(close) => say(Some(close.session), "close", close.reason().name().to_owned()),
-        Item::Heartbeat(heartbeat) => say(Some(heartbeat.session), "heartbeat", heartbeat.claim),
-        Item::Pace(change) => say(None, "pace", format!("by {}", change.by)),
-        Item::Gap(gap) => {
-            say(None, "gap", format!("ticks {} to {}: {}", gap.first, gap.last, gap.why))
-        }
-        Item::Restored(restored) => say(None, "restored", format!("tick {}", restored.tick)),
-        Item::Skipped(skipped) => say(None, "skipped", format!("tick {}", skipped.tick)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-    use pulsegate_protocol::proto::{Close, Packet, Reason};
-
-    use super::*;
-
-    #[test]
-    fn inputs_are_told_by_session_and_kind() {
-        let payload = Bytes::from_static(b"\xFF\x00");
-        for (item, expected) in [
-            (Item::Packet(Packet { session: 7, payload }), (Some(7), "packet", "0xff00")),
-            (
-                Item::Close(Close { session: 8, reason: Reason::SlowReader.into() }),
-                (Some(8), "close", "slow_reader"),
-            ),
-        ] {
-            let Input { session, kind, body } = input(item);
-            assert_eq!((session, kind, &*body.to_string()), expected);
-        }
-    }
 }

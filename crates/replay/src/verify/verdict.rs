@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::difference::{Body, Difference};
+use super::difference::Difference;
+use crate::shown::Input;
 
 /// Whether a logic server answers as the recorded one did.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Verdict {
     /// The recording.
     pub journal: PathBuf,
@@ -79,17 +80,6 @@ pub struct Around {
     pub recorded: Option<usize>,
     /// How many there were now, if it is the tick that differs.
     pub now: Option<usize>,
-}
-
-/// A packet or an event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Input {
-    /// Whose it is, if it is somebody's.
-    pub session: Option<u64>,
-    /// `packet`, `open`, `close`, …
-    pub kind: &'static str,
-    /// A packet's payload, or what else there is to say.
-    pub body: Body,
 }
 
 impl Verdict {
