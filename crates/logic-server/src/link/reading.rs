@@ -21,6 +21,10 @@ use crate::handshake::goodbye;
 /// A relay that is silent for so long is dead. It pings each second.
 const DEAD_AFTER: Duration = Duration::from_secs(10);
 
+/// So long before that it is looked again. A process that was stopped, as by a debugger, learns how
+/// much time has passed before it learns what has arrived.
+const LAST_LOOK: Duration = Duration::from_millis(500);
+
 /// Room for one read, in bytes.
 const READ: usize = 16 * 1024;
 
@@ -98,7 +102,12 @@ impl<S: AsyncRead> Reader<S> {
 
     async fn more(&mut self) -> Result<(), End> {
         self.buffer.reserve(READ);
-        match timeout(DEAD_AFTER, self.socket.read_buf(&mut self.buffer)).await {
+        let mut read =
+            timeout(DEAD_AFTER - LAST_LOOK, self.socket.read_buf(&mut self.buffer)).await;
+        if read.is_err() {
+            read = timeout(LAST_LOOK, self.socket.read_buf(&mut self.buffer)).await;
+        }
+        match read {
             Ok(Ok(0)) => Err(End::Theirs(None)),
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(error.into()),
@@ -118,7 +127,7 @@ impl<S: AsyncRead> Reader<S> {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncWriteExt, DuplexStream, duplex, split};
-    use tokio::time::{Instant, sleep};
+    use tokio::time::{Instant, advance, sleep};
 
     use super::*;
 
@@ -133,6 +142,16 @@ mod tests {
         let began = Instant::now();
         assert!(matches!(reader.next().await, Err(End::Broken(_))));
         assert_eq!(began.elapsed(), DEAD_AFTER);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_came_while_the_process_was_stopped_is_heard() {
+        let (mut relay, mut reader) = reader();
+        let heard = tokio::spawn(async move { reader.next().await.unwrap() });
+        tokio::task::yield_now().await;
+        advance(DEAD_AFTER * 6).await;
+        relay.write_all(&[0, 0, 0, 4, b'p', b'o', b'n', b'g']).await.unwrap();
+        assert_eq!(&heard.await.unwrap()[..], b"pong");
     }
 
     #[tokio::test(start_paused = true)]
