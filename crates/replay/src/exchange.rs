@@ -92,7 +92,7 @@ pub(crate) async fn run<A: Audience>(
     }
     let sent = tokio::select! {
         sent = sending.run(&mut feed) => sent,
-        broken = &mut receiving => Err(broken),
+        broken = &mut receiving => return Err(broken),
     };
     match sent {
         // Whoever closed a connection may have said why, and that is still to be read.
