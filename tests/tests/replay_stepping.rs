@@ -8,6 +8,7 @@ use std::io::{Read, Write};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use pulsegate_tests::host::Host;
 use pulsegate_tests::{PATIENCE, TestClient, TestLogic, TestRelay, pulsegate, soon};
@@ -24,7 +25,8 @@ struct Scene {
 
 impl Scene {
     fn of(sample: &str) -> Self {
-        let mut relay = TestRelay::before_logic("tick.sleep = \"5ms\"\nlogic.snapshot_every = \"off\"");
+        let mut relay =
+            TestRelay::before_logic("tick.sleep = \"5ms\"\nlogic.snapshot_every = \"off\"");
         let recorded = TestLogic::start(relay.logic(), &["arena"]);
         relay.wait_ready();
         let mut clients: Vec<_> = (0..2).map(|_| TestClient::connect(relay.clients())).collect();
@@ -215,6 +217,20 @@ fn a_terminal_is_left_as_it_was_when_logic_dies_meanwhile() {
     assert_eq!(replay.ends().code(), Some(1));
     replay.says("error: the ");
     assert!(!replay.takes_single_keys());
+}
+
+#[test]
+fn logic_may_stand_in_a_debugger_for_longer_than_it_waits_for_a_word() {
+    let scene = Scene::of("arena");
+    let mut replay = AtTerminal::start(scene.command(&["--pause-at", "10", "--speed", "max"]));
+    replay.says("before tick 10: Enter: go on");
+    scene.logic.stop_signal();
+    thread::sleep(Duration::from_secs(11));
+    scene.logic.cont();
+    // Should it hang up, it does so before it reads on.
+    thread::sleep(Duration::from_millis(600));
+    replay.press("\n");
+    assert!(replay.ends().success(), "{}", replay.said());
 }
 
 #[test]

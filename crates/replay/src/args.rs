@@ -11,23 +11,30 @@ use crate::verify::ignore::Ignore;
 /// Send recorded ticks to a logic server
 ///
 /// It gets them as it got them from the relay, at the same pace or another one. It must be one that
-/// serves no live players. See docs/replay.md.
+/// serves no live players. Or, with --as-clients, send a relay what its clients sent. See
+/// docs/replay.md.
 ///
 /// The exit status is 0 if all was played, 1 if it broke off, and 2 if it could not begin. With
-/// --until-diff it is 1 if an answer differs, and 2 if that could not be found out.
+/// --until-diff it is 1 if an answer differs, and 2 if that could not be found out; with
+/// --as-clients 1 if a client could not join.
 #[derive(Clone, Args)]
 pub struct ReplayArgs {
     /// The journal's directory; a relay may be writing it.
     #[arg(value_name = "DIR")]
     pub journal: PathBuf,
 
-    /// The logic server: host:port, or unix:/path. One that serves live players refuses.
+    /// The logic server: host:port, or unix:/path.
     #[arg(long, value_name = "ADDR", required_unless_present = "as_clients")]
     pub logic: Option<String>,
 
-    /// Instead of a logic server, a relay's address for clients, host:port: the recorded clients
-    /// come back and do what they did, in the recorded order and rhythm.
-    #[arg(long, value_name = "ADDR", conflicts_with_all = ["logic", "whole", "prelude", "step", "pause_at", "until_diff"])]
+    /// Instead of a logic server, a relay's address for clients, host:port.
+    ///
+    /// The recorded clients come back and do what they did, in the recorded order and rhythm.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        conflicts_with_all = ["logic", "whole", "prelude", "step", "pause_at", "until_diff"]
+    )]
     pub as_clients: Option<String>,
 
     /// How many clients do what one of the recording did.
@@ -40,9 +47,11 @@ pub struct ReplayArgs {
     )]
     pub times: u32,
 
-    /// The first tick to play: its number; a time such as 2026-07-01T20:15:00Z, or 14:03:10 on the
-    /// recording's day; -5m, so long before its end; session:812:open or session:812:close. What
-    /// the logic server needs to know before it is sent at full speed.
+    /// The first tick to play.
+    ///
+    /// Its number; a time such as 2026-07-01T20:15:00Z, or 14:03:10 on the recording's day; -5m, so
+    /// long before its end; session:812:open or session:812:close. The logic server is brought there
+    /// at full speed.
     #[arg(long, value_name = "POINT", allow_hyphen_values = true)]
     pub from: Option<Point>,
 
@@ -50,18 +59,22 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "POINT", allow_hyphen_values = true)]
     pub until: Option<Point>,
 
-    /// Only this session's packets and events; may be given several times. All ticks are sent, and
-    /// no snapshot is used, for it would hold the other sessions too.
+    /// Only this session's packets and events; may be given several times.
+    ///
+    /// All ticks are sent, and no snapshot is used, for it would hold the other sessions too.
     #[arg(long = "session", value_name = "ID")]
     pub sessions: Vec<u64>,
 
-    /// Send the packets of skipped ticks too: those of which logic died, and which an operator had
-    /// left out.
+    /// Send the packets of skipped ticks too.
+    ///
+    /// Those of which logic died, and which an operator had left out.
     #[arg(long)]
     pub whole: bool,
 
-    /// Instead of all that came before the range send one tick that is made up, and opens the
-    /// sessions that were present. All other state from before is missing.
+    /// Begin with a made-up tick that opens the sessions that were present.
+    ///
+    /// It takes the place of all that came before the range. All other state from before is
+    /// missing.
     #[arg(long)]
     pub prelude: bool,
 
@@ -69,24 +82,29 @@ pub struct ReplayArgs {
     #[arg(long, default_value = "1x", value_name = "FACTOR|max")]
     pub speed: Speed,
 
-    /// Wait for a key before each tick of the range, and show what goes in and what comes out.
+    /// Wait for a key before each tick, and show what goes in and comes out.
+    ///
     /// Enter, space or n: next tick; c: go on without stopping; q: end. Where standard input is no
     /// terminal, a line takes the place of a key, and behind the last one all goes on.
     #[arg(long)]
     pub step: bool,
 
-    /// Wait for a key before this tick, given like the first one, while a debugger is attached;
-    /// with --step begin to step there.
+    /// Wait for a key before this tick, while a debugger is attached.
+    ///
+    /// It is given like the first one. With --step, stepping begins there.
     #[arg(long, value_name = "POINT", allow_hyphen_values = true)]
     pub pause_at: Option<Point>,
 
-    /// Compare each answer with the recorded one before the next tick is sent, and end with the
-    /// first that differs. At a terminal logic is left alone there until a key is pressed.
+    /// End with the first answer that differs from the recorded one.
+    ///
+    /// Each is compared before the next tick is sent. At a terminal logic is left alone where it
+    /// differs until a key is pressed.
     #[arg(long, conflicts_with = "sessions")]
     pub until_diff: bool,
 
-    /// What may differ with --until-diff: a place in JSON bodies such as `players[*].x`, or
-    /// state_hash, or close; may be given several times.
+    /// What may differ with --until-diff; may be given several times.
+    ///
+    /// A place in JSON bodies such as `players[*].x`, or state_hash, or close.
     #[arg(long = "ignore", value_name = "PATH", requires = "until_diff")]
     pub ignore: Vec<Ignore>,
 

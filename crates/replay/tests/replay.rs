@@ -13,12 +13,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
 use prost::Message as _;
-use pulsegate_journal::{Now, Options, Writer};
+use pulsegate_journal::{Options, Writer};
 use pulsegate_logic::samples::{Arena, Echo};
-use pulsegate_logic::{Logic, Pusher, Replies, Tick, serve};
 use pulsegate_protocol::link;
 use pulsegate_protocol::proto::{
-    self, Applied, Done, Goodbye, Hello, Mode, Rebuild, Stateless, ToLogic, Welcome, from_logic,
+    self, Applied, Done, Goodbye, Hello, Mode, Rebuild, Stateless, ToLogic, from_logic,
     goodbye::Code, item::Item, to_logic, welcome::Resume,
 };
 use pulsegate_protocol::tick::{Gathering, Head, peek};
@@ -275,6 +274,24 @@ async fn a_logic_server_that_ends_the_link_is_quoted() {
     let error = play(args(recorded.dir.path(), &logic)).await.unwrap_err();
     assert!(matches!(error, Error::Ended { applied: 1, .. }), "{error}");
     assert!(error.to_string().contains("enough"), "{error}");
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_is_an_error() {
+    let recorded = record(200, 1000);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let logic = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut link = Framed::new(stream, link::codec());
+        link.next().await;
+        say(&mut link, welcome(Resume::Stateless(Stateless {}))).await;
+        link.next().await;
+        link.get_ref().set_zero_linger().unwrap();
+    });
+    let error = play(args(recorded.dir.path(), &logic)).await.unwrap_err();
+    assert!(matches!(error, Error::Broken(_)), "{error}");
+    assert_eq!(error.exit_code(), 1);
 }
 
 #[tokio::test]
