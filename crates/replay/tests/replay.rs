@@ -456,7 +456,6 @@ async fn is_always_the_same(seed: u64) {
         ReplayArgs { speed: Speed::Times(100.0), ..args.clone() },
         ReplayArgs { speed: Speed::Times(5.0), ..args.clone() },
         ReplayArgs { step: true, ..args.clone() },
-        ReplayArgs { step: true, speed: Speed::Times(5.0), ..args.clone() },
         ReplayArgs { pause_at, ..args.clone() },
     ] {
         let sent = stream(args).await;
