@@ -326,14 +326,19 @@ mod tests {
                 seed: 6, ..Default::default()
             };
             for (session, payload) in packets {
+                let before = gathering.size();
                 gathering.event(open(session));
                 gathering.packet(session, &payload);
+                prop_assert!(gathering.size() > before + payload.len());
                 expected.items.push(proto::Item { item: Some(open(session)) });
                 expected.items.push(proto::Item {
                     item: Some(Event::Packet(proto::Packet { session, payload: payload.into() })),
                 });
             }
-            let tick = gathering.seal(&head()).chain(8);
+            let sealed = gathering.seal(&head());
+            let size = sealed.size();
+            let tick = sealed.chain(8);
+            prop_assert_eq!(size + CHECKSUM_LEN, tick.bytes.len());
             expected.checksum = tick.checksum;
             prop_assert_eq!(&tick.bytes[..], &expected.encode_to_vec()[..]);
             prop_assert_eq!(proto::Tick::decode(tick.bytes.clone()).unwrap(), expected);
@@ -401,5 +406,15 @@ mod tests {
         let tick = gathering.seal(&head()).chain(0);
         let events: Vec<_> = events(&tick.bytes).collect();
         assert_eq!(events, [Ok(open(1)), Ok(open(2))]);
+    }
+
+    #[test]
+    fn an_item_that_is_cut_is_told_behind_those_before_it() {
+        let mut gathering = Gathering::with_capacity(0);
+        gathering.event(open(1));
+        gathering.event(open(2));
+        let tick = gathering.seal(&head()).chain(0).bytes;
+        let events: Vec<_> = events(&tick[..tick.len() - 1]).collect();
+        assert_eq!(events, [Ok(open(1)), Err(Damage::Shape("an item longer than its tick"))]);
     }
 }

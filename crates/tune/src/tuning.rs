@@ -151,10 +151,7 @@ mod tests {
     #[test]
     fn fast_beats_most_and_never_piles_up() {
         let best = tuned(Goal::Fast).recommended().figures;
-        assert!(
-            best.rate > 20.0 && best.asleep >= 0.2 && best.backlog <= MS(500),
-            "{best:?}"
-        );
+        assert!(best.rate > 20.0 && best.asleep >= 0.2 && best.backlog <= MS(500), "{best:?}");
     }
 
     #[test]

@@ -45,8 +45,8 @@ pub(super) fn flood(scale: &Scale<'_>, figures: &mut Figures) {
 }
 
 /// Many clients offer packets as fast as their sockets take them. Together they are allowed more
-/// than two cores can do, so all have to wait; but the honest ones lose nothing, nobody is closed,
-/// and the flooders get equal shares.
+/// than two cores can do, so all have to wait; but the honest ones lose nothing, nobody is
+/// closed, and the flooders get like shares.
 pub(super) fn floods(scale: &Scale<'_>, figures: &mut Figures) {
     let relay = TestRelay::start("");
     let flooders = scale.of(100, 1000);
@@ -70,13 +70,13 @@ pub(super) fn floods(scale: &Scale<'_>, figures: &mut Figures) {
     let closed: Vec<_> = departed.iter().filter(|gone| !goodbyes(gone)).collect();
     let taken = taken.lock().unwrap();
     let (least, most) = (taken.iter().min().unwrap(), taken.iter().max().unwrap());
-    figures.add("floods: flooders", flooders);
-    figures.add("floods: honest clients", turns.clients);
-    figures.add("floods: honest p99 in peace, ms", peace.as_millis());
-    figures.add("floods: honest p99 under attack, ms", war.as_millis());
-    figures.add("floods: echoes of all flooders, KiB", taken.iter().sum::<usize>() / 1024);
-    figures.add("floods: least of a flooder, KiB", least / 1024);
-    figures.add("floods: most of a flooder, KiB", most / 1024);
+    let mut add = |what: &str, figure| figures.add(&format!("floods: {what}"), figure);
+    add("flooders", flooders as u128);
+    add("honest clients", turns.clients as u128);
+    add("honest p99 in peace, ms", peace.as_millis());
+    add("honest p99 under attack, ms", war.as_millis());
+    add("least echoes of a flooder, KiB", *least as u128 / 1024);
+    add("most echoes of a flooder, KiB", *most as u128 / 1024);
     assert!(closed.is_empty(), "{closed:?}");
 }
 

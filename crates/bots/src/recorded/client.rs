@@ -77,7 +77,9 @@ impl Client<'_> {
                 Next::Act(Act::Claim(status)) => self.heartbeat(status)?,
                 Next::Act(Act::FallSilent) => self.heartbeat_at = None,
                 Next::Act(Act::Wake | Act::Join) => self.heartbeat_at = Some(Instant::now()),
-                Next::Act(last @ (Act::Goodbye | Act::Disconnect | Act::Closed)) => return Ok(last),
+                Next::Act(last @ (Act::Goodbye | Act::Disconnect | Act::Closed)) => {
+                    return Ok(last);
+                }
                 Next::Heartbeat => self.heartbeat(Status::Alive)?,
                 Next::Readable => self.read()?,
                 Next::Writable => {}

@@ -105,7 +105,8 @@ mod tests {
         course.totals.echo(Duration::from_micros(1500));
         course.totals.parted("goodbye".into());
         let text = Summary::new(&course, Duration::from_secs(2)).to_string();
-        for part in ["20 of 20 joined", "2.0 s, 3 ms behind", "3 frames", "p50 1.5 ms", "goodbye 1"] {
+        for part in ["20 of 20 joined", "2.0 s, 3 ms behind", "3 frames", "p50 1.5 ms", "goodbye 1"]
+        {
             assert!(text.contains(part), "{text}");
         }
     }
