@@ -21,7 +21,6 @@ use crate::recording::{Recording, next_tick};
 /// A recording, and who takes what is read from it.
 pub(super) struct Script {
     reader: Reader,
-    first: u64,
     last: u64,
     /// Only these; empty: all.
     sessions: BTreeSet<u64>,
@@ -36,16 +35,14 @@ impl Script {
     pub(super) fn open(args: ReplayArgs, cues: mpsc::Sender<Cue>) -> Result<Self, Error> {
         let recording = Recording::open(&args.journal)?;
         let range = Range::of(&recording, args.from, args.until)?;
-        let reader = recording.reader(range.first)?;
         let script = Self {
-            reader,
-            first: range.first,
+            reader: recording.reader(range.first)?,
             last: range.last.unwrap_or(u64::MAX),
             sessions: args.sessions.into_iter().collect(),
             pacing: Pacing::new(args.speed),
             cues,
         };
-        let before = Reader::open(&args.journal)?.attendance(script.first - 1)?;
+        let before = recording.attendance(range.first - 1)?;
         // If nobody takes cues, that is noticed again.
         let _ = script.join_those_of_before(&before);
         Ok(script)
