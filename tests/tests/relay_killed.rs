@@ -53,7 +53,7 @@ fn a_relay_that_was_stopped_for_30_seconds_takes_nobody_for_gone() {
 
 #[test]
 fn after_the_machine_slept_nobody_is_taken_for_gone_before_there_was_time_to_hear_him() {
-    let relay = TestRelay::start("liveness.leave_after = '3s'\nliveness.close_after = '6s'");
+    let relay = TestRelay::start("liveness.leave_after = '3s'");
     let bots = "--count 100 --rate 2 --join-every 2ms --duration 14s --heartbeat 1s";
     let bots = Bots::start(relay.clients(), bots);
     relay.wait_sessions(100);
