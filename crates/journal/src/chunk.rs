@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io::Read;
 
 use bytes::{Buf, Bytes, TryGetError};
+use pulsegate_protocol::tick::{self, Peek};
 
 use crate::format::{MAX_CHUNK, Topic};
 
@@ -99,13 +100,21 @@ impl Chunk {
         self.ticks().next()
     }
 
+    /// The same, and what can be read of that tick.
+    pub(crate) fn first_peek(&self) -> Option<Peek> {
+        self.peeks().next()
+    }
+
     /// The numbers of its ticks.
     pub(crate) fn ticks(&self) -> impl Iterator<Item = u64> {
+        self.peeks().map(|peek| peek.head.number)
+    }
+
+    fn peeks(&self) -> impl Iterator<Item = Peek> {
         self.messages
             .iter()
             .filter(|message| message.topic == Topic::Ticks)
-            .filter_map(|message| pulsegate_protocol::tick::peek(&message.data).ok())
-            .map(|peek| peek.head.number)
+            .filter_map(|message| tick::peek(&message.data).ok())
     }
 }
 

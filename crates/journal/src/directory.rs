@@ -11,7 +11,7 @@ use crate::error::Error;
 
 /// Recordings hold what players typed: they are for their owner alone.
 const DIR_MODE: u32 = 0o700;
-const FILE_MODE: u32 = 0o600;
+pub(crate) const FILE_MODE: u32 = 0o600;
 
 /// A lock file says little; more than this is not ours.
 const LOCK_LIMIT: u64 = 256;
@@ -47,6 +47,11 @@ impl Directory {
         self.path.join(format!("{number:08}.mcap"))
     }
 
+    /// Where the marks of a segment are, if there are any.
+    pub(crate) fn marks(&self, number: u64) -> PathBuf {
+        self.path.join(format!("{number:08}.marks"))
+    }
+
     pub(crate) fn unfinished(&self, number: u64) -> PathBuf {
         self.path.join(format!("{number:08}.mcap.tmp"))
     }
@@ -74,6 +79,15 @@ impl Directory {
 
     pub(crate) fn remove(&self, file: &Path) -> Result<(), Error> {
         fs::remove_file(file).map_err(Error::io("remove", file))
+    }
+
+    /// Removes a segment's marks. Best effort: they are no part of the journal.
+    pub(crate) fn remove_marks(&self, number: u64) {
+        if let Err(error) = fs::remove_file(self.marks(number))
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::debug!(%error, number, "a segment's marks could not be removed");
+        }
     }
 
     /// Makes created, renamed and removed names durable.

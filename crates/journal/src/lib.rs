@@ -10,6 +10,7 @@
 //! - `recovery`: what the last life left, and the repair of its torn end
 //! - [`reader`]: the records again, from any tick on, also while they are being written
 //! - [`survey`]: what is in a journal, and whether all of it is as it was written
+//! - [`outline`](fn@outline): the little of it that a search needs, found without reading much
 //! - [`transcript`]: records of one journal into a new one
 //!
 //! and beneath them:
@@ -18,6 +19,7 @@
 //! - `format`: topics and schemas, and the bytes each segment begins with
 //! - `walk`, `chunk`: bytes → records; strict, and without trust in any length
 //! - `scan`: one segment as a whole, and what its end is: clean, torn or damaged
+//! - `marks`: where in the segment that is being written its ticks are
 //! - `standing`: the chain from tick to tick, and who is present
 //! - `timeline`: which ticks led to which, where logic was brought back
 //!
@@ -55,7 +57,9 @@ mod directory;
 mod error;
 mod format;
 mod live;
+mod marks;
 mod options;
+mod outline;
 mod recovery;
 mod scan;
 mod sealer;
@@ -66,6 +70,7 @@ mod walk;
 pub use error::{Damage, Error, Missing};
 pub use format::Timing;
 pub use options::{Now, Options, Sync, Watermark};
+pub use outline::{Begin, Outline, outline};
 pub use reader::{Reader, Record};
 pub use recovery::{Recovered, Repair, repair};
 pub use standing::Attendance;

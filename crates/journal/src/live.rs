@@ -13,6 +13,7 @@ use rustix::fs::{fdatasync, fsync};
 use crate::directory::{Directory, create_file};
 use crate::error::Error;
 use crate::format::{self, McapWriter, Topic};
+use crate::marks::{Mark, Marker};
 
 /// One open segment. Dropped without [`Live::seal`] it stays as a crash would leave it.
 pub(crate) struct Live {
@@ -21,6 +22,7 @@ pub(crate) struct Live {
     mcap: Option<McapWriter>,
     /// The same file: MCAP's writer does not lend its own.
     file: File,
+    marker: Marker,
     /// When it was begun.
     pub(crate) begun: Duration,
     /// How long the file is, in bytes.
@@ -42,7 +44,8 @@ impl Live {
     ) -> Result<Self, Error> {
         let path = dir.segment(head.segment);
         let file = create_file(&path)?;
-        let live = Self::begin(file, path.clone(), head, begun)
+        let marker = Marker::new(dir, head);
+        let live = Self::begin(file, path.clone(), marker, head, begun)
             .map_err(Error::io("write", &path))
             .and_then(|live| dir.sync().map(|()| live));
         if live.is_err() {
@@ -52,9 +55,15 @@ impl Live {
         live
     }
 
-    fn begin(file: File, path: PathBuf, head: &SegmentHead, begun: Duration) -> io::Result<Self> {
-        let mcap = format::begin_live(file.try_clone()?).map_err(format::io_error)?;
-        let mut live = Self { path, mcap: Some(mcap), file, begun, size: 0, ticks: 0, waiting: 0 };
+    fn begin(
+        file: File,
+        path: PathBuf,
+        marker: Marker,
+        head: &SegmentHead,
+        begun: Duration,
+    ) -> io::Result<Self> {
+        let mcap = Some(format::begin_live(file.try_clone()?).map_err(format::io_error)?);
+        let mut live = Self { path, mcap, file, marker, begun, size: 0, ticks: 0, waiting: 0 };
         let sequence = head.segment as u32;
         live.put(Topic::Heads, sequence, head.created_ns, &head.encode_to_vec())?;
         live.flush_to_file()?;
@@ -76,6 +85,11 @@ impl Live {
     /// Writes what waits, as one chunk.
     pub(crate) fn flush(&mut self) -> Result<(), Error> {
         self.flush_to_file().map_err(Error::io("write", &self.path))
+    }
+
+    /// Takes note of the chunk that was flushed last, whose first tick this is.
+    pub(crate) fn mark(&mut self, mark: &Mark) {
+        self.marker.pass(mark);
     }
 
     /// Makes what was flushed durable. To be called once only if it fails: the kernel forgets

@@ -17,7 +17,7 @@ use crate::format::Timing;
 use crate::options::Watermark;
 use crate::recovery::{damage, read_head, read_last};
 use crate::walk::{Fault, Step};
-use place::{Fate, Place};
+use place::{Fate, Goal, Place};
 
 /// One record of a journal.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,8 +59,8 @@ pub struct Reader {
     watermark: Option<Watermark>,
     place: Place,
     ready: VecDeque<Record>,
-    /// Ticks before this one, and what lies before it, are passed over.
-    from: Option<u64>,
+    /// What lies before this is passed over.
+    goal: Option<Goal>,
 }
 
 impl Reader {
@@ -83,7 +83,7 @@ impl Reader {
 
     fn at(dir: Directory, segment: u64) -> Result<Self, Error> {
         let place = Place::open(&dir, segment)?;
-        Ok(Self { dir, watermark: None, place, ready: VecDeque::new(), from: None })
+        Ok(Self { dir, watermark: None, place, ready: VecDeque::new(), goal: None })
     }
 
     /// The same, for a reader beside the writer: it never shows a tick that the writer has not
@@ -102,9 +102,26 @@ impl Reader {
     /// [`Error::Gone`] if the tick is no longer kept, and those of reading.
     pub fn seek(&mut self, tick: u64) -> Result<(), Error> {
         self.seek_segment(tick)?;
+        self.jump(Goal::Tick(tick))
+    }
+
+    /// Goes to the first tick that was sealed at a time or later, in nanoseconds since 1970-01-01
+    /// UTC: the next record is that tick. It is looked for from `tick` on, or from another tick in
+    /// the same segment. If the clock was set back there, several ticks are the first in that sense,
+    /// and it is one of these.
+    ///
+    /// # Errors
+    /// As [`Reader::seek`].
+    pub fn seek_time(&mut self, tick: u64, wall_ns: u64) -> Result<(), Error> {
+        self.seek_segment(tick)?;
+        self.jump(Goal::Time(wall_ns))
+    }
+
+    fn jump(&mut self, goal: Goal) -> Result<(), Error> {
         let (segment, first) = (self.place.head.segment, self.place.head.next_tick);
-        self.place.jump(tick).map_err(|fault| self.fault(segment, first - 1, fault))?;
-        self.from = Some(tick);
+        let jumped = self.place.jump(&self.dir, goal);
+        jumped.map_err(|fault| self.fault(segment, first - 1, fault))?;
+        self.goal = Some(goal);
         Ok(())
     }
 
@@ -135,7 +152,7 @@ impl Reader {
         }
         self.place = place;
         self.ready.clear();
-        self.from = None;
+        self.goal = None;
         Ok(())
     }
 
@@ -158,10 +175,10 @@ impl Reader {
     }
 
     fn is_wanted(&mut self, record: &Record) -> bool {
-        let Some(from) = self.from else { return true };
-        let reached = matches!(record, Record::Tick { peek, .. } if peek.head.number >= from);
+        let Some(goal) = self.goal else { return true };
+        let reached = matches!(record, Record::Tick { peek, .. } if goal.is_reached(&peek.head));
         if reached {
-            self.from = None;
+            self.goal = None;
         }
         reached
     }

@@ -71,38 +71,64 @@ pub(crate) fn scan<S: Source>(
     };
     let mut scanned =
         Scanned { known: None, standing, ending: Ending::Open, answers: 0, pushes: 0 };
-    let mut walk = Walk::thorough(source);
-    scanned.ending = loop {
-        let chunk = match walk.step() {
-            Ok(Step::Chunk(chunk)) => chunk,
-            Ok(Step::Sealed) => break Ending::Sealed,
-            Ok(Step::End) if scanned.known.as_ref().is_some_and(|known| known.compressed) => {
-                break Ending::Cut { offset: source.length()? };
-            }
-            Ok(Step::End) => break Ending::Open,
-            Err(Fault::Io(error)) => return Err(error),
-            Err(Fault::Bad { .. }) if scanned.is_kept_whole(kept) => break Ending::Disowned,
-            Err(Fault::Bad { offset, what }) => break Ending::Bad { offset, what },
-        };
-        if scanned.is_kept_whole(kept) && chunk.first_tick().is_some() {
-            break Ending::Disowned;
-        }
-        let offset = chunk.offset;
-        let mut messages = chunk.messages.into_iter();
-        if scanned.known.is_none()
-            && let Err(what) =
-                scanned.enter(messages.next().as_ref(), number, chunk.compressed, &before)
-        {
-            break Ending::Misplaced { offset, what };
-        }
-        if let Err(what) = messages.try_for_each(|message| scanned.follow(&message)) {
-            break Ending::Misplaced { offset, what };
-        }
-    };
+    scanned.ending = scanned.read(&mut Walk::thorough(source), number, &before, kept)?;
+    Ok(scanned)
+}
+
+/// Reads a segment from a chunk on before which it stood like this.
+pub(crate) fn scan_from<S: Source>(
+    source: &S,
+    offset: u64,
+    known: Known,
+    standing: Standing,
+) -> io::Result<Scanned> {
+    let number = standing.segment;
+    let known = Some(known);
+    let mut scanned = Scanned { known, standing, ending: Ending::Open, answers: 0, pushes: 0 };
+    let mut walk = Walk::new(source);
+    walk.go_to(offset);
+    scanned.ending = scanned.read(&mut walk, number, &Before::Unread, None)?;
     Ok(scanned)
 }
 
 impl Scanned {
+    /// Follows all that the walk comes to.
+    fn read<S: Source>(
+        &mut self,
+        walk: &mut Walk<&S>,
+        number: u64,
+        before: &Before,
+        kept: Option<u32>,
+    ) -> io::Result<Ending> {
+        loop {
+            let chunk = match walk.step() {
+                Ok(Step::Chunk(chunk)) => chunk,
+                Ok(Step::Sealed) => return Ok(Ending::Sealed),
+                Ok(Step::End) if self.known.as_ref().is_some_and(|known| known.compressed) => {
+                    return Ok(Ending::Cut { offset: walk.source().length()? });
+                }
+                Ok(Step::End) => return Ok(Ending::Open),
+                Err(Fault::Io(error)) => return Err(error),
+                Err(Fault::Bad { .. }) if self.is_kept_whole(kept) => return Ok(Ending::Disowned),
+                Err(Fault::Bad { offset, what }) => return Ok(Ending::Bad { offset, what }),
+            };
+            if self.is_kept_whole(kept) && chunk.first_tick().is_some() {
+                return Ok(Ending::Disowned);
+            }
+            let offset = chunk.offset;
+            let mut messages = chunk.messages.into_iter();
+            if self.known.is_none()
+                && let Err(what) =
+                    self.enter(messages.next().as_ref(), number, chunk.compressed, before)
+            {
+                return Ok(Ending::Misplaced { offset, what });
+            }
+            if let Err(what) = messages.try_for_each(|message| self.follow(&message)) {
+                return Ok(Ending::Misplaced { offset, what });
+            }
+        }
+    }
+
     /// Whether the next segment is one with which the writer went on after it could not write
     /// some ticks, though all of this one was written.
     pub(crate) fn is_skipped_by(&self, next: &SegmentHead) -> bool {

@@ -103,7 +103,10 @@ impl Work {
 
     fn delete(&self, segment: u64) {
         match self.dir.remove(&self.dir.segment(segment)) {
-            Ok(()) => tracing::info!(segment, "segment deleted: it is no longer kept"),
+            Ok(()) => {
+                self.dir.remove_marks(segment);
+                tracing::info!(segment, "segment deleted: it is no longer kept");
+            }
             Err(error) => tracing::warn!(segment, %error, "segment not deleted"),
         }
     }
@@ -115,7 +118,10 @@ impl Work {
             let _ = fs::remove_file(self.dir.unfinished(segment));
         }
         match result {
-            Ok(true) => tracing::debug!(segment, "segment compressed"),
+            Ok(true) => {
+                self.dir.remove_marks(segment);
+                tracing::debug!(segment, "segment compressed");
+            }
             Ok(false) => tracing::debug!(segment, "compression put off: the journal closes"),
             Err(error) => tracing::warn!(segment, %error, "segment not compressed"),
         }

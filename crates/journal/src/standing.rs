@@ -210,6 +210,11 @@ impl Standing {
         Attendance { present: self.present.clone(), leaving: self.leaving.clone() }
     }
 
+    /// How many rollbacks and skipped ticks are known.
+    pub(crate) fn turns(&self) -> u32 {
+        (self.timeline.rollbacks().len() + self.skipped.len()) as u32
+    }
+
     /// Whether another life and another tick can be counted. No relay comes so far.
     pub(crate) const fn has_room(&self) -> bool {
         self.epoch < LAST_EPOCH && self.last_tick < LAST_TICK

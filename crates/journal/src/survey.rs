@@ -109,9 +109,7 @@ pub struct Verified {
 /// [`Error::NoJournal`], [`Error::Damaged`], and what the file system refuses.
 pub fn info(dir: impl AsRef<Path>) -> Result<Info, Error> {
     let dir = Directory::new(dir.as_ref());
-    let mut known = Vec::new();
-    let (last, torn) = known_segments(&dir, &mut known)?;
-    check_heads(&dir, &known)?;
+    let (known, last, torn) = known_segments(&dir, read_last)?;
     let standing = &last.standing;
     let mut segments = Vec::new();
     for (at, one) in known.iter().enumerate() {
@@ -152,20 +150,24 @@ impl From<&Rollback> for RolledBack {
     }
 }
 
-/// Reads the heads, and all of the last segment that has one.
-fn known_segments(
+/// How a last segment was found, and what is torn of it.
+pub(crate) type Last = (Scanned, Option<Torn>);
+
+/// Reads the heads, and with `read` the last segment that has one.
+pub(crate) fn known_segments(
     dir: &Directory,
-    known: &mut Vec<Known>,
-) -> Result<(Scanned, Option<Torn>), Error> {
+    read: impl Fn(&Directory, u64) -> Result<Last, Error>,
+) -> Result<(Vec<Known>, Scanned, Option<Torn>), Error> {
     let noted = dir.newest_noted();
     let mut numbers = dir.segments()?;
     check_numbers(dir, &numbers, noted)?;
     while let Some(last) = numbers.pop() {
-        let (scanned, torn) = read_last(dir, last)?;
+        let (scanned, torn) = read(dir, last)?;
         if let Some(newest) = scanned.known.clone() {
-            *known = read_heads(dir, &numbers)?;
+            let mut known = read_heads(dir, &numbers)?;
             known.push(newest);
-            return Ok((scanned, torn));
+            check_heads(dir, &known)?;
+            return Ok((known, scanned, torn));
         }
     }
     Err(Error::NoJournal(dir.path().to_owned()))

@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use bytes::{Buf, Bytes};
@@ -115,13 +116,20 @@ impl<S: Source> Walk<S> {
         }
     }
 
-    /// Where the chunks begin, found by their lengths alone, as far as those make sense.
-    pub(crate) fn offsets(&self) -> Result<Vec<u64>, Fault> {
+    /// Where the chunks of a stretch begin, found by their lengths alone, as far as those make
+    /// sense. The stretch begins with the file or with a chunk.
+    pub(crate) fn offsets(&self, stretch: Range<u64>) -> Result<Vec<u64>, Fault> {
         let mut scout = Walk::new(&self.source);
         let mut offsets = Vec::new();
-        scout.opening()?;
+        if stretch.start == 0 {
+            scout.opening()?;
+        } else {
+            scout.at = stretch.start;
+        }
         let end = self.source.length()?;
-        while let Ok(Some((opcode, length))) = scout.record(end) {
+        while scout.at < stretch.end
+            && let Ok(Some((opcode, length))) = scout.record(end)
+        {
             match opcode {
                 op::CHUNK => {
                     offsets.push(scout.at);

@@ -12,6 +12,7 @@ use crate::directory::{Directory, Lock};
 use crate::error::Error;
 use crate::format::{Timing, Topic};
 use crate::live::Live;
+use crate::marks::Mark;
 use crate::options::{Now, Options, Sync, Watermark};
 use crate::sealer::Sealer;
 use crate::standing::{Attendance, Standing};
@@ -58,8 +59,10 @@ impl Writer {
             if writer.is_due(tick.bytes.len() as u64, now) {
                 writer.rotate(now)?;
             }
+            let offset = writer.live()?.size;
             writer.write(Topic::Ticks, tick.number, tick.wall_ns, &tick.bytes, now)?;
-            writer.flush(now)
+            writer.flush(now)?;
+            writer.mark(&tick, offset)
         })?;
         self.note(&tick);
         Ok(tick)
@@ -226,6 +229,17 @@ impl Writer {
     fn sync(&mut self) -> Result<(), Error> {
         self.live()?.sync()?;
         self.unsynced_since = None;
+        Ok(())
+    }
+
+    /// Leaves a mark, where one is due, at a tick that is not noted yet.
+    fn mark(
+        &mut self,
+        &Chained { number: tick, wall_ns, .. }: &Chained,
+        offset: u64,
+    ) -> Result<(), Error> {
+        let turns = self.standing.turns();
+        self.live()?.mark(&Mark { offset, tick, wall_ns, turns });
         Ok(())
     }
 

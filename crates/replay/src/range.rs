@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use pulsegate_journal::Reader;
 use pulsegate_protocol::proto::item::Item;
-use pulsegate_protocol::tick::{Head, events};
+use pulsegate_protocol::tick::events;
 
 use crate::error::Error;
 use crate::point::Point;
@@ -77,7 +77,7 @@ impl Search<'_> {
     fn start(&mut self, point: Point) -> Result<Option<u64>, Error> {
         match self.locate(point)? {
             Spot::Tick(number) => Ok(Some(number)),
-            Spot::Time(wall_ns) => self.first_tick(wall_ns, |head| head.wall_ns >= wall_ns),
+            Spot::Time(wall_ns) => self.recording.first_since(wall_ns),
         }
     }
 
@@ -85,7 +85,7 @@ impl Search<'_> {
         match self.locate(point)? {
             Spot::Tick(number) => Ok(Some(number)),
             Spot::Time(wall_ns) => {
-                let behind = self.first_tick(wall_ns, |head| head.wall_ns > wall_ns)?;
+                let behind = self.recording.first_since(wall_ns.saturating_add(1))?;
                 Ok(behind.map(|tick| tick - 1))
             }
         }
@@ -132,20 +132,6 @@ impl Search<'_> {
             date = before;
         }
         Err(Error::NoSuchTime { time, began: show(&began), ended: show(&ended) })
-    }
-
-    fn first_tick(
-        &self,
-        wall_ns: u64,
-        wanted: impl Fn(&Head) -> bool,
-    ) -> Result<Option<u64>, Error> {
-        let mut reader = self.recording.reader(self.recording.begun_before(wall_ns))?;
-        while let Some((peek, _)) = next_tick(&mut reader)? {
-            if wanted(&peek.head) {
-                return Ok(Some(peek.head.number));
-            }
-        }
-        Ok(None)
     }
 
     /// The tick with an event of a session.

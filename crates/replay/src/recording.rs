@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use pulsegate_journal::{
-    Attendance, Error as JournalError, Reader, Record, SegmentInfo, Timeline, info,
+    Attendance, Begin, Error as JournalError, Reader, Record, Timeline, outline,
 };
 use pulsegate_protocol::proto::Restore;
 use pulsegate_protocol::tick::Peek;
@@ -28,7 +28,7 @@ pub(crate) struct Recording {
     skipped: Vec<u64>,
     timeline: Timeline,
     /// The segments, oldest first. Empty if they are not known.
-    segments: Vec<SegmentInfo>,
+    segments: Vec<Begin>,
 }
 
 impl Recording {
@@ -38,8 +38,8 @@ impl Recording {
             Some(Record::Head(head)) => head,
             _ => return Err(Error::Empty(dir.to_owned())),
         };
-        let (last_tick, timeline, segments, skipped) = match info(dir) {
-            Ok(info) => (info.last_tick, info.timeline(), info.segments, info.skipped),
+        let (last_tick, timeline, segments, skipped) = match outline(dir) {
+            Ok(found) => (found.last_tick, found.timeline, found.segments, found.skipped),
             Err(JournalError::Damaged(damage)) if damage.missing.after >= head.next_tick => {
                 let timeline = Timeline::new(head.rollbacks);
                 (damage.missing.after, timeline, Vec::new(), head.skipped)
@@ -86,6 +86,11 @@ impl Recording {
 
     /// The life of the relay that sealed a tick.
     pub(crate) fn epoch_of(&self, tick: u64) -> Result<u64, Error> {
+        // Each life begins a segment.
+        let home = self.segments.iter().rev().find(|segment| segment.first_tick <= tick);
+        if let Some(home) = home.filter(|_| tick <= self.last_tick) {
+            return Ok(home.epoch);
+        }
         let first = next_tick(&mut self.reader(tick)?)?;
         first.map(|(peek, _)| peek.head.epoch.into()).ok_or_else(|| self.out_of_range())
     }
@@ -96,8 +101,15 @@ impl Recording {
         first.map(|(peek, _)| peek.head.wall_ns).ok_or_else(|| self.out_of_range())
     }
 
+    /// The first tick that was sealed at this time or later, in nanoseconds since 1970-01-01 UTC.
+    pub(crate) fn first_since(&self, wall_ns: u64) -> Result<Option<u64>, Error> {
+        let mut reader = Reader::open(&self.dir)?;
+        reader.seek_time(self.begun_before(wall_ns), wall_ns)?;
+        Ok(next_tick(&mut reader)?.map(|(peek, _)| peek.head.number))
+    }
+
     /// A tick that was sealed before this time, not long before if there is one.
-    pub(crate) fn begun_before(&self, wall_ns: u64) -> u64 {
+    fn begun_before(&self, wall_ns: u64) -> u64 {
         // A segment begins no later than its first tick is sealed.
         let before = self.segments.iter().take_while(|segment| segment.begun_ns <= wall_ns);
         before.last().map_or(self.first_tick, |segment| segment.first_tick)

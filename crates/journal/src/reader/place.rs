@@ -2,14 +2,16 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 
 use pulsegate_protocol::proto::SegmentHead;
-use pulsegate_protocol::tick;
+use pulsegate_protocol::tick::{self, Head};
 
 use crate::chunk::{Bad, Chunk, Message};
 use crate::directory::{Directory, open_file};
 use crate::error::Error;
 use crate::format::Topic;
+use crate::marks;
 use crate::recovery::read_head;
 use crate::standing::{decode_done, decode_head, link};
 use crate::walk::{Fault, Step, Walk, end_of_records, is_sealed, later_chunk};
@@ -24,6 +26,33 @@ pub(super) struct Place {
     pub(super) successor: Option<SegmentHead>,
     /// The last tick that was read, and its checksum; nothing after a jump.
     pub(super) last: Option<(u64, u32)>,
+}
+
+/// What is looked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Goal {
+    /// The tick with this number.
+    Tick(u64),
+    /// The first tick that was sealed at this time or later: nanoseconds since 1970-01-01 UTC.
+    Time(u64),
+}
+
+impl Goal {
+    /// Whether the search has gone too far with a tick: what is looked for begins before it.
+    fn is_before(self, tick: u64, wall_ns: u64) -> bool {
+        match self {
+            Self::Tick(number) => number < tick,
+            Self::Time(time) => time <= wall_ns,
+        }
+    }
+
+    /// Whether a tick is what is looked for, or behind it.
+    pub(super) fn is_reached(self, tick: &Head) -> bool {
+        match self {
+            Self::Tick(number) => tick.number >= number,
+            Self::Time(time) => tick.wall_ns >= time,
+        }
+    }
 }
 
 /// What bytes that are no record mean to a reader.
@@ -46,31 +75,46 @@ impl Place {
         Ok(Self { head, walk, successor: None, last })
     }
 
-    /// Goes to the chunk in which `tick` is, if it is here, by halving.
-    pub(super) fn jump(&mut self, tick: u64) -> Result<(), Fault> {
-        let offsets = self.walk.offsets()?;
+    /// Goes to the chunk in which `goal` is, if it is here, by halving.
+    pub(super) fn jump(&mut self, dir: &Directory, goal: Goal) -> Result<(), Fault> {
+        let stretch = self.between_marks(dir, goal);
+        let start = stretch.start;
+        let offsets = self.walk.offsets(stretch)?;
         let (mut low, mut high) = (0, offsets.len());
         while high - low > 1 {
             let middle = (low + high) / 2;
             match self.first_tick(&offsets[middle..high])? {
-                Some(first) if first <= tick => low = middle,
+                Some(first) if !goal.is_before(first.number, first.wall_ns) => low = middle,
                 _ => high = middle,
             }
         }
-        self.walk.go_to(if low == 0 { 0 } else { offsets[low] });
-        if low > 0 {
+        let place = if low == 0 { start } else { offsets[low] };
+        self.walk.go_to(place);
+        if place > 0 {
             self.last = None;
         }
         Ok(())
     }
 
-    fn first_tick(&mut self, offsets: &[u64]) -> Result<Option<u64>, Fault> {
+    /// The stretch in which `goal` is, as far as marks tell: else all of the segment.
+    fn between_marks(&self, dir: &Directory, goal: Goal) -> Range<u64> {
+        let marks = marks::read(dir, &self.head);
+        let passed = marks.partition_point(|mark| !goal.is_before(mark.tick, mark.wall_ns));
+        let end = marks.get(passed).map_or(u64::MAX, |mark| mark.offset);
+        match marks[..passed].last() {
+            Some(mark) if mark.chunk(self.walk.source()).is_some() => mark.offset..end,
+            Some(_) => 0..u64::MAX,
+            None => 0..end,
+        }
+    }
+
+    fn first_tick(&mut self, offsets: &[u64]) -> Result<Option<Head>, Fault> {
         for offset in offsets {
             self.walk.go_to(*offset);
             if let Step::Chunk(chunk) = self.walk.step()?
-                && let Some(tick) = chunk.first_tick()
+                && let Some(first) = chunk.first_peek()
             {
-                return Ok(Some(tick));
+                return Ok(Some(first.head));
             }
         }
         Ok(None)
