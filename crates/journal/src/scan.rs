@@ -232,7 +232,9 @@ pub(crate) fn judge<S: Source>(
         }
         Ending::Bad { offset, what } => {
             let later = later_chunk(source, *offset, after)?.and_then(|chunk| chunk.first_tick());
-            wrong(*offset, later.or(next_tick), what)
+            // Without its head nobody reads a segment, however whole the rest of it is.
+            let headless = scanned.known.is_none();
+            wrong(*offset, later.filter(|_| !headless).or(next_tick), what)
         }
     })
 }

@@ -356,6 +356,24 @@ fn refused(journal: &Journal, what: &str) {
 }
 
 #[test]
+fn a_segment_without_its_head_is_named_with_all_of_its_ticks() {
+    let journal = three();
+    for (segment, text) in [
+        (1, "ticks 1 to 2 are unreadable"),
+        (2, "ticks 3 to 4 are unreadable"),
+        (3, "everything after tick 4 is unreadable"),
+    ] {
+        let whole = journal.bytes(segment);
+        let mut bytes = whole.clone();
+        bytes[100] ^= 1;
+        journal.put(segment, &bytes);
+        let told = verify(&journal.options.dir).unwrap_err().to_string();
+        assert!(told.contains(text), "segment {segment}: {told}");
+        journal.put(segment, &whole);
+    }
+}
+
+#[test]
 fn a_missing_segment_is_found() {
     let journal = three();
     fs::remove_file(journal.file(2)).unwrap();
