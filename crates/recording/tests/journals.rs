@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use prost::Message as _;
 use pulsegate_journal::{Now, Options, Reader, Record, Writer, info, verify};
 use pulsegate_protocol::proto::item::Item as Event;
-use pulsegate_protocol::proto::{Done, Heartbeat, Open};
+use pulsegate_protocol::proto::{Done, Gap, Heartbeat, Open};
 use pulsegate_protocol::tick::{Gathering, Head, Sealed};
 use pulsegate_recording::{Error, Redaction, Rules, before_damage, cut, merge};
 use pulsegate_replay::Range;
@@ -109,4 +109,76 @@ fn a_journal_without_damage_has_nothing_to_be_saved_from() {
     with_a_snapshot(&whole);
     assert!(matches!(before_damage(&whole, &out), Err(Error::NotDamaged(_))));
     assert!(!out.exists());
+}
+
+/// Ticks 1 and 2, then 5 to 7, the first of which names the two that could not be written.
+fn with_a_gap(dir: &Path) {
+    let now = Now::default();
+    let (mut writer, _) = Writer::open(Options::new(dir), now).unwrap();
+    for number in 1..=2 {
+        writer.append(tick(number, |batch| batch.packet(1, b"before")), now).unwrap();
+    }
+    // A segment that lost its name fails the next tick.
+    let (segment, aside) = (dir.join("00000001.mcap"), dir.join("aside"));
+    fs::copy(&segment, &aside).unwrap();
+    fs::remove_file(&segment).unwrap();
+    assert!(writer.append(tick(3, |_| ()), now).is_err());
+    fs::rename(&aside, &segment).unwrap();
+    writer.restart_after_failure(5, now).unwrap();
+    for number in 5..=7 {
+        let sealed = tick(number, |batch| match number {
+            5 => batch.event(Event::Gap(Gap { first: 3, last: 4, why: "no room".into() })),
+            _ => batch.packet(1, b"behind"),
+        });
+        writer.append(sealed, now).unwrap();
+    }
+    writer.finish().unwrap();
+    assert_eq!(verify(dir).unwrap().gaps, 2);
+}
+
+fn ticks(dir: &Path) -> Vec<u64> {
+    let mut reader = Reader::open(dir).unwrap();
+    let records = std::iter::from_fn(|| reader.read().unwrap());
+    let numbers = records.filter_map(|record| match record {
+        Record::Tick { peek, .. } => Some(peek.head.number),
+        _ => None,
+    });
+    numbers.collect()
+}
+
+fn range(first: u64, last: u64) -> Range {
+    Range { first, last: Some(last), notes: Vec::new() }
+}
+
+#[test]
+fn a_cut_over_a_marked_gap_keeps_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let [whole, over, behind] = ["whole", "over", "behind"].map(|name| dir.path().join(name));
+    with_a_gap(&whole);
+    cut(&whole, &range(2, 6), &over, None).unwrap();
+    assert_eq!(ticks(&over), [2, 5, 6]);
+    let verified = verify(&over).unwrap();
+    assert_eq!((verified.ticks, verified.gaps), (3, 2));
+    cut(&whole, &range(6, 7), &behind, None).unwrap();
+    assert_eq!(ticks(&behind), [6, 7]);
+    assert_eq!(verify(&behind).unwrap().gaps, 0);
+}
+
+#[test]
+fn parts_on_both_sides_of_a_marked_gap_are_merged() {
+    let dir = tempfile::tempdir().unwrap();
+    let [whole, left, right, out] =
+        ["whole", "left", "right", "out"].map(|name| dir.path().join(name));
+    with_a_gap(&whole);
+    cut(&whole, &range(1, 2), &left, None).unwrap();
+    cut(&whole, &range(5, 7), &right, None).unwrap();
+    merge(&[right.clone(), left.clone()], &out).unwrap();
+    assert_eq!(ticks(&out), [1, 2, 5, 6, 7]);
+    let verified = verify(&out).unwrap();
+    assert_eq!((verified.ticks, verified.gaps), (5, 2));
+
+    let [late, refused] = ["late", "refused"].map(|name| dir.path().join(name));
+    cut(&whole, &range(6, 7), &late, None).unwrap();
+    let told = merge(&[left, late], &refused).unwrap_err().to_string();
+    assert!(told.contains("3 to 5"), "{told}");
 }
