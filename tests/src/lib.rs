@@ -3,7 +3,8 @@
 //! - [`programs`]: the real binaries, built once, as children that die with their test
 //! - [`host`]: a loopback address of its own for each test, so that ports are never fought for
 //! - [`relay`]: a `pulsegate` that runs, and what can be seen of it; [`history`]: its journal's words
-//! - [`logic`]: a `logic-server` that runs; [`fake_logic`]: one played by the test
+//! - [`logic`]: a `logic-server` that runs; [`game`]: a game of the test, served by the SDK;
+//!   [`fake_logic`]: a logic server played by the test, message by message
 //! - [`client`]: one client, byte by byte; [`bots`]: many
 //! - [`tools`]: programs that are not ours
 //! - [`witness`]: a logic server that keeps what it saw; [`recorded`]: the journal held against it;
@@ -19,6 +20,7 @@ pub mod bots;
 pub mod client;
 pub mod crowd;
 pub mod fake_logic;
+pub mod game;
 pub mod history;
 pub mod host;
 pub mod logic;
@@ -34,6 +36,7 @@ pub use bots::Bots;
 pub use client::{Close, TestClient};
 pub use crowd::Crowd;
 pub use fake_logic::{FakeLogic, Link};
+pub use game::Served;
 pub use logic::TestLogic;
 pub use programs::{Program, logic_server, pulsegate};
 pub use recorded::Recorded;

@@ -4,15 +4,11 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::thread;
-use std::time::Duration;
 
 use pulsegate_journal::{RolledBack, info};
-use pulsegate_logic::{Address, Event, Logic, Options, Replies, RestoreError, State, Tick, serve};
-use pulsegate_tests::{TestClient, TestRelay, eventually, pulsegate};
+use pulsegate_logic::{Event, Logic, Replies, RestoreError, State, Tick};
+use pulsegate_tests::{Served, TestClient, TestRelay, eventually, pulsegate};
 use serde_json::{Value, json};
-use tokio::runtime::Builder;
-use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Adds up what clients send, and knows who is there; says both to whoever sends something.
 #[derive(Default)]
@@ -70,29 +66,9 @@ impl Ledger {
     }
 }
 
-/// A logic server with a fresh ledger, until it is dropped.
-struct Books(#[expect(dead_code, reason = "its end ends the server")] DropGuard);
-
-impl Books {
-    fn open(address: SocketAddr) -> Self {
-        let stop = CancellationToken::new();
-        let end = stop.clone();
-        thread::spawn(move || {
-            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                // Its predecessor may be going still.
-                let listener = loop {
-                    match Address::Tcp(address.to_string()).bind().await {
-                        Ok(listener) => break listener,
-                        Err(error) if end.is_cancelled() => panic!("{error}"),
-                        Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
-                    }
-                };
-                serve(listener, Options::default(), |_| Ledger::default(), end).await;
-            });
-        });
-        Self(stop.drop_guard())
-    }
+/// A logic server with a fresh ledger.
+fn open_books(address: SocketAddr) -> Served {
+    Served::at(address, Ledger::default)
 }
 
 /// Sends a number; the ledger's answer.
@@ -112,9 +88,9 @@ fn back(relay: &TestRelay, to: &Value) -> Value {
 }
 
 /// A relay, its ledger, and a client that has added 1, 2, 3 in ticks that are returned.
-fn played(settings: &str) -> (TestRelay, Books, TestClient, [u64; 3]) {
+fn played(settings: &str) -> (TestRelay, Served, TestClient, [u64; 3]) {
     let relay = TestRelay::before_logic(settings);
-    let books = Books::open(relay.logic());
+    let books = open_books(relay.logic());
     relay.wait_ready();
     let mut client = TestClient::connect(relay.clients());
     let ticks = [1, 2, 3].map(|number| add(&mut client, number)["tick"].as_u64().unwrap());
@@ -174,7 +150,7 @@ fn what_was_left_behind_stays_behind_for_later_lives_of_both() {
 
         drop(books);
         eventually("logic is missed", || relay.get("/readyz").0 != 200);
-        let _books = Books::open(relay.logic());
+        let _books = open_books(relay.logic());
         relay.wait_ready();
         assert_eq!(add(&mut client, 0)["sum"], 101, "logic was rebuilt");
 
@@ -209,7 +185,7 @@ fn what_was_left_behind_can_still_be_replayed() {
         let said = back(&relay, &json!(ticks[1]));
         assert_eq!(add(&mut client, 10)["sum"], 13);
         let logic = relay.host().port(14_500);
-        let _fresh = Books::open(logic);
+        let _fresh = open_books(logic);
         assert!(relay.terminate().success());
         let left_behind = said["tick"].as_u64().unwrap() - 1;
         for (until, sum) in [(None, 13), (Some(left_behind), 6)] {

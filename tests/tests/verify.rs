@@ -10,15 +10,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
-use std::thread;
 
-use pulsegate_logic::{Event, Logic, Replies, RestoreError, Tick, serve};
+use pulsegate_logic::{Event, Logic, Replies, RestoreError, Tick};
 use pulsegate_tests::host::Host;
-use pulsegate_tests::{Bots, TestClient, TestLogic, TestRelay, pulsegate};
+use pulsegate_tests::{Bots, Served, TestClient, TestLogic, TestRelay, pulsegate};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
-use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Players on a line, who take a step for each packet, up to its end. How long the line is, is the
 /// rule that may change.
@@ -69,17 +65,12 @@ impl Logic for Line {
     }
 }
 
-/// Serves lines of this length until what is returned is dropped.
-fn serve_line(address: SocketAddr, end: u64) -> (Log, DropGuard) {
-    let (log, stop) = (Log::default(), CancellationToken::new());
-    let (told, stopped) = (Arc::clone(&log), stop.clone());
-    let runtime = Runtime::new().unwrap();
-    let listener = runtime.block_on(TcpListener::bind(address)).unwrap();
-    thread::spawn(move || {
-        let game = move |_| Line { end, players: BTreeMap::new(), log: Arc::clone(&told) };
-        runtime.block_on(serve(listener, Default::default(), game, stopped))
-    });
-    (log, stop.drop_guard())
+/// Serves lines of this length.
+fn serve_line(address: SocketAddr, end: u64) -> (Log, Served) {
+    let log = Log::default();
+    let told = Arc::clone(&log);
+    let game = move || Line { end, players: BTreeMap::new(), log: Arc::clone(&told) };
+    (log, Served::at(address, game))
 }
 
 fn verify(journal: &Path, logic: SocketAddr, arguments: &[&str]) -> Output {

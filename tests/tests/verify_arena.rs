@@ -1,0 +1,131 @@
+//! The arena sample in a long recording with many bots: it answers as it did; and with one of its
+//! rules changed, the first difference that is found is the first there is.
+
+#![allow(clippy::unwrap_used)]
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use pulsegate_logic::samples::Arena;
+use pulsegate_logic::{Event, Logic, Replies, RestoreError, Tick};
+use pulsegate_tests::host::Host;
+use pulsegate_tests::{Bots, Served, TestClient, TestLogic, TestRelay, alone, pulsegate};
+use serde_json::Value;
+
+#[allow(missing_docs, unreachable_pub, reason = "it is a sample of the SDK")]
+mod changed {
+    include!(concat!(env!("OUT_DIR"), "/changed_arena.rs"));
+}
+
+const TICKS: u64 = 10_000;
+const MOVES: [&str; 4] = ["north", "south", "east", "west"];
+
+/// A game that keeps a log of how its world was after each tick.
+struct Logged<L> {
+    game: L,
+    log: Log,
+}
+
+/// Ticks, and what was made of the state after each.
+type Log = Arc<Mutex<Vec<(u64, u64)>>>;
+
+impl<L: Logic> Logic for Logged<L> {
+    const NAME: &'static str = L::NAME;
+
+    fn tick(&mut self, tick: &Tick, replies: &mut Replies) {
+        self.game.tick(tick, replies);
+        let mut hasher = DefaultHasher::new();
+        self.game.snapshot().hash(&mut hasher);
+        self.log.lock().unwrap().push((tick.number(), hasher.finish()));
+    }
+
+    fn snapshot(&self) -> Option<Vec<u8>> {
+        self.game.snapshot()
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), RestoreError> {
+        self.game.restore(state)
+    }
+
+    fn state_hash(&self) -> Option<u64> {
+        self.game.state_hash()
+    }
+}
+
+/// Replays a recording into a game; the game's own log.
+fn replayed<L: Logic + Default>(journal: &Path) -> Vec<(u64, u64)> {
+    let (host, log) = (Host::take(), Log::default());
+    let told = Arc::clone(&log);
+    let game = move || Logged { game: L::default(), log: Arc::clone(&told) };
+    let _served = Served::at(host.logic(), game);
+    let (code, summary) = run("replay", journal, host.logic(), &["--speed", "max", "--json"]);
+    assert_eq!(code, 0, "{summary:#}");
+    std::mem::take(&mut *log.lock().unwrap())
+}
+
+fn run(what: &str, journal: &Path, logic: SocketAddr, arguments: &[&str]) -> (i32, Value) {
+    let mut command = pulsegate();
+    command.arg(what).arg(journal).args(["--logic", &logic.to_string()]).args(arguments);
+    let output = command.output().unwrap();
+    let said = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    (output.status.code().unwrap(), said)
+}
+
+/// 200 bots come one after another, whose packets the arena takes for errors, and four players
+/// walk about.
+fn record() -> TestRelay {
+    let relay = TestRelay::before_logic("tick.sleep = \"1ms\"\nlogic.snapshot_every = 500");
+    let _arena = TestLogic::start(relay.logic(), &["arena"]);
+    relay.wait_ready();
+    let _bots = Bots::start(relay.clients(), "--count 200 --join-every 20ms --duration 120s");
+    thread::scope(|scope| {
+        for walker in 0..4 {
+            let clients = relay.clients();
+            scope.spawn(move || walk(&mut TestClient::connect(clients), walker));
+        }
+    });
+    relay
+}
+
+fn walk(player: &mut TestClient, mut chance: usize) {
+    loop {
+        let view: Value = serde_json::from_slice(&player.read()).unwrap();
+        if view["tick"].as_u64().is_some_and(|tick| tick > TICKS) {
+            return;
+        }
+        // More to the east than back: the wall is there.
+        chance = chance.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(1);
+        let step = MOVES[[2, chance >> 61 & 3][chance >> 63]];
+        player.send(format!(r#"{{"move":"{step}"}}"#));
+    }
+}
+
+#[test]
+fn ten_thousand_ticks_are_the_same_and_a_changed_rule_is_found_where_it_first_tells() {
+    let _turn = alone();
+    let mut relay = record();
+    assert!(relay.terminate().success());
+    let journal = relay.journal();
+
+    let host = Host::take();
+    let _arena = TestLogic::start(host.logic(), &["arena"]);
+    let (code, verdict) = run("verify", &journal, host.logic(), &["--format", "json"]);
+    assert_eq!((code, &verdict["verdict"]), (0, &"same".into()), "{verdict:#}");
+    assert!(verdict["compared"].as_u64().unwrap() > TICKS, "{verdict:#}");
+    assert_eq!(verdict["hashes"], verdict["compared"]);
+
+    let (was, is) = (replayed::<Arena>(&journal), replayed::<changed::Arena>(&journal));
+    assert_eq!(was.len(), is.len());
+    let first = was.iter().zip(&is).find(|(was, is)| was != is).unwrap().0.0;
+    let host = Host::take();
+    let _changed = Served::at(host.logic(), changed::Arena::default);
+    for arguments in [&["--format", "json"][..], &["--format", "json", "--bisect"]] {
+        let (code, verdict) = run("verify", &journal, host.logic(), arguments);
+        assert_eq!(code, 1, "{verdict:#}");
+        assert_eq!(verdict["found"]["tick"], first, "{verdict:#}");
+    }
+}
