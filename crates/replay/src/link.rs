@@ -22,7 +22,7 @@ use crate::recording::Recording;
 /// How long the logic server has to accept, and then to answer the hello.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-type Socket = Box<dyn Stream>;
+pub(crate) type Socket = Box<dyn Stream>;
 
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
@@ -60,9 +60,7 @@ pub(crate) async fn meet(
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
         .map_err(|source| Error::Connect { address: address.clone(), source })?;
-    let (read, write) = split(socket);
-    let mut incoming = Incoming(FramedRead::new(read, link::codec()));
-    let mut outgoing = Outgoing(write);
+    let Link { mut incoming, mut outgoing } = Link::over(socket);
 
     let hello = hello(args, recording, first)?;
     outgoing.send(to_logic::Message::Hello(hello.clone())).await?;
@@ -115,6 +113,14 @@ fn check(welcome: &Welcome, hello: &Hello, secret: &str) -> Result<Resume, Error
     }
     let resume = welcome.resume.clone();
     resume.ok_or_else(|| Error::Protocol("its Welcome does not say where to resume".into()))
+}
+
+impl Link {
+    pub(crate) fn over(socket: Socket) -> Self {
+        let (read, write) = split(socket);
+        let incoming = Incoming(FramedRead::new(read, link::codec()));
+        Self { incoming, outgoing: Outgoing(write) }
+    }
 }
 
 impl Incoming {

@@ -78,19 +78,21 @@ impl<'a> Receiving<'a> {
                 done.tick
             )));
         }
-        self.standing.send_modify(|standing| {
-            standing.answered = done.tick;
-            standing.ticks_answered += 1;
-            standing.replies += done.replies.len() as u64;
-            standing.state_hash = done.state_hash;
-        });
+        let (tick, state_hash, replies) = (done.tick, done.state_hash, done.replies.len() as u64);
         let answer = Answer { done, ..std::mem::take(&mut self.next) };
         if let Some(answers) = &self.answers
-            && answer.done.tick >= self.heard_from
+            && tick >= self.heard_from
         {
             // Whoever takes no more of them has seen enough.
             let _ = answers.send(answer).await;
         }
+        // Said last: this half is dropped as soon as nothing is unanswered.
+        self.standing.send_modify(|standing| {
+            standing.answered = tick;
+            standing.ticks_answered += 1;
+            standing.replies += replies;
+            standing.state_hash = state_hash;
+        });
         Ok(())
     }
 
@@ -104,5 +106,42 @@ impl<'a> Receiving<'a> {
 
     fn ended(&self, text: String) -> Error {
         Error::Ended { applied: self.standing.borrow().answered, text }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use bytes::Buf;
+    use futures::poll;
+    use pulsegate_protocol::link;
+    use tokio::io::{AsyncWriteExt, duplex};
+
+    use super::*;
+    use crate::link::Link;
+
+    #[tokio::test]
+    async fn an_answer_counts_when_it_has_been_handed_on() {
+        let (near, mut logic) = duplex(1000);
+        for tick in 1..=2 {
+            let body = link::from_logic(Message::Done(Done { tick, ..Done::default() }));
+            let length = (body.len() as u32).to_be_bytes();
+            logic.write_all_buf(&mut length.chain(body)).await.unwrap();
+        }
+        let mut link = Link::over(Box::new(near));
+        let standing = Standing { sent: 2, ticks_sent: 2, ..Standing::default() };
+        let standing = watch::Sender::new(standing);
+        let (answers, mut taken) = mpsc::channel(1);
+        let (pongs, _owed) = mpsc::channel(1);
+        let mut receiving = Receiving::new(&mut link.incoming, Some(answers), 0, pongs, &standing);
+        let mut receiving = pin!(receiving.run());
+
+        assert!(poll!(&mut receiving).is_pending());
+        assert_eq!(standing.borrow().ticks_answered, 1);
+        assert_eq!(taken.recv().await.unwrap().done.tick, 1);
+        assert!(poll!(&mut receiving).is_pending());
+        assert_eq!(standing.borrow().ticks_answered, 2);
+        assert_eq!(taken.recv().await.unwrap().done.tick, 2);
     }
 }
