@@ -6,14 +6,16 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use pulsegate_journal::info;
 use pulsegate_logic::samples::Arena;
 use pulsegate_logic::{Event, Logic, Replies, RestoreError, Tick};
 use pulsegate_tests::host::Host;
-use pulsegate_tests::{Bots, Served, TestClient, TestLogic, TestRelay, alone, pulsegate};
+use pulsegate_tests::{Bots, Served, TestClient, TestLogic, TestRelay, alone, pulsegate, soon};
 use serde_json::Value;
 
 #[allow(missing_docs, unreachable_pub, reason = "it is a sample of the SDK")]
@@ -22,6 +24,14 @@ mod changed {
 }
 
 const TICKS: u64 = 10_000;
+/// A view of all is 5 KB: whoever does not get round to reading for a moment is not to be closed.
+const SETTINGS: &str = r#"
+    tick.sleep = "2ms"
+    logic.snapshot_every = 500
+    limits.outbox = "4MiB"
+    limits.sessions = 300
+"#;
+
 const MOVES: [&str; 4] = ["north", "south", "east", "west"];
 
 /// A game that keeps a log of how its world was after each tick.
@@ -79,25 +89,28 @@ fn run(what: &str, journal: &Path, logic: SocketAddr, arguments: &[&str]) -> (i3
 /// 200 bots come one after another, whose packets the arena takes for errors, and four players
 /// walk about.
 fn record() -> TestRelay {
-    let relay = TestRelay::before_logic("tick.sleep = \"1ms\"\nlogic.snapshot_every = 500");
+    let relay = TestRelay::before_logic(SETTINGS);
     let _arena = TestLogic::start(relay.logic(), &["arena"]);
     relay.wait_ready();
-    let _bots = Bots::start(relay.clients(), "--count 200 --join-every 20ms --duration 120s");
+    let _bots = Bots::start(relay.clients(), "--count 200 --join-every 20ms --duration 300s");
+    let over = AtomicBool::new(false);
     thread::scope(|scope| {
         for walker in 0..4 {
-            let clients = relay.clients();
-            scope.spawn(move || walk(&mut TestClient::connect(clients), walker));
+            let (clients, over) = (relay.clients(), &over);
+            scope.spawn(move || walk(TestClient::connect(clients), walker, over));
         }
+        let played = || relay.metric("pulsegate_ticks_total") > TICKS as f64;
+        let played = soon(Duration::from_secs(300), || played().then_some(()));
+        over.store(true, Relaxed);
+        played.expect("so many ticks take no 300 s");
     });
     relay
 }
 
-fn walk(player: &mut TestClient, mut chance: usize) {
-    loop {
-        let view: Value = serde_json::from_slice(&player.read()).unwrap();
-        if view["tick"].as_u64().is_some_and(|tick| tick > TICKS) {
-            return;
-        }
+/// A step for each view that comes.
+fn walk(mut player: TestClient, mut chance: usize, over: &AtomicBool) {
+    while !over.load(Relaxed) {
+        player.read();
         // More to the east than back: the wall is there.
         chance = chance.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(1);
         let step = MOVES[[2, chance >> 61 & 3][chance >> 63]];
