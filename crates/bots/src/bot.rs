@@ -11,7 +11,7 @@ use crate::echoes::{Echoes, Verdict};
 use crate::run::Plan;
 use crate::schedule::{Schedule, Sending};
 use crate::stamp::Stamp;
-use crate::summary::Totals;
+use crate::traffic::Totals;
 
 /// How long echoes are awaited after the last packet.
 const SETTLE: Duration = Duration::from_secs(5);

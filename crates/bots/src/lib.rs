@@ -10,6 +10,7 @@
 //! - `echoes`: which packets came back: once, twice, late or never
 //! - [`recorded`]: clients that do again what was recorded of others
 //! - [`summary`]: what it all came to, as a table or as JSON
+//! - [`traffic`]: what clients of any kind sent and received
 //! - [`terminal`]: progress bar, table and exit code
 //!
 //! The peer is expected to send each packet back to its sender, as `logic-server echo` does.
@@ -19,6 +20,7 @@ pub mod recorded;
 pub mod run;
 pub mod summary;
 pub mod terminal;
+pub mod traffic;
 
 mod bot;
 mod connection;
@@ -29,3 +31,4 @@ mod stamp;
 pub use args::{BotsArgs, Options};
 pub use run::{Error, Progress, run};
 pub use summary::Summary;
+pub use traffic::{RoundTrip, Traffic};

@@ -11,7 +11,8 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::args::Options;
 use crate::bot;
-use crate::summary::{Summary, Totals};
+use crate::summary::Summary;
+use crate::traffic::Totals;
 
 /// How often progress is told.
 pub(crate) const PROGRESS_EVERY: Duration = Duration::from_millis(200);
@@ -88,7 +89,7 @@ pub async fn run(options: Options, mut progress: impl FnMut(Progress)) -> Result
         }
     }
     progress(plan.progress());
-    let summary = plan.totals().summary(plan.options.count, plan.now());
+    let summary = Summary::new(&plan.totals(), plan.options.count, plan.now());
     Ok(summary)
 }
 

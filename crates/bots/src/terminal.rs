@@ -39,7 +39,7 @@ fn conclude(summary: &Summary, args: &BotsArgs) -> ExitCode {
     } else {
         print!("{summary}");
     }
-    let failed = summary.joined == 0 || args.strict && !summary.is_flawless();
+    let failed = summary.traffic.joined == 0 || args.strict && !summary.is_flawless();
     ExitCode::from(u8::from(failed))
 }
 

@@ -72,11 +72,11 @@ async fn a_faithful_echo_is_flawless() {
     assert!(summary.is_flawless(), "{summary}");
     // At most 40 for each bot, and one for each 10 ms that it was there before the last; fewer if
     // this machine was too busy to join in time.
-    assert!((100..=420).contains(&summary.packets_sent), "{summary}");
-    assert_eq!(summary.echoed, summary.packets_sent);
-    assert_eq!(summary.closes, [("goodbye".to_owned(), 10)].into());
-    assert!(summary.round_trip_us.unwrap().p50 > 0);
-    assert_eq!(summary.bytes_received, summary.echoed * (4 + 64));
+    assert!((100..=420).contains(&summary.traffic.packets_sent), "{summary}");
+    assert_eq!(summary.echoed, summary.traffic.packets_sent);
+    assert_eq!(summary.traffic.closes, [("goodbye".to_owned(), 10)].into());
+    assert!(summary.traffic.round_trip_us.unwrap().p50 > 0);
+    assert_eq!(summary.traffic.bytes_received, summary.echoed * (4 + 64));
     assert_eq!(told.last().unwrap().echoed, summary.echoed);
 }
 
@@ -97,12 +97,12 @@ async fn what_a_bad_echo_does_is_counted() {
     .await;
     let summary = play(Options { count: 1, ..options(address) }).await;
 
-    let rounds = summary.packets_sent / 4;
+    let rounds = summary.traffic.packets_sent / 4;
     assert!(rounds >= 4, "{summary}");
     assert!((rounds..=rounds + 1).contains(&summary.doubled), "{summary}");
     assert!((rounds..=rounds + 1).contains(&summary.out_of_order), "{summary}");
     assert!((rounds..=rounds + 1).contains(&summary.lost), "{summary}");
-    assert_eq!(summary.echoed + summary.lost, summary.packets_sent);
+    assert_eq!(summary.echoed + summary.lost, summary.traffic.packets_sent);
 }
 
 #[tokio::test]
@@ -144,8 +144,11 @@ async fn closes_are_counted_by_the_reason_that_the_relay_gives() {
     .await;
     let summary = play(Options { count: 4, rate: 0.0, ..options(address) }).await;
     let expected = [("eof", 1), ("goodbye", 1), ("operator", 1), ("reset", 1)];
-    assert_eq!(summary.closes, expected.map(|(word, count)| (word.to_owned(), count)).into());
-    assert_eq!(summary.packets_sent, 0);
+    assert_eq!(
+        summary.traffic.closes,
+        expected.map(|(word, count)| (word.to_owned(), count)).into()
+    );
+    assert_eq!(summary.traffic.packets_sent, 0);
 }
 
 #[tokio::test]
@@ -161,8 +164,8 @@ async fn muted_bots_stay_connected_until_they_are_closed() {
     let mute_after = Some(Duration::from_millis(100));
     let duration = Duration::from_secs(60);
     let summary = play(Options { count: 3, mute_after, duration, ..options(address) }).await;
-    assert_eq!(summary.closes, [("silent".to_owned(), 3)].into());
-    assert_eq!((summary.packets_sent, summary.lost), (30, 0), "{summary}");
+    assert_eq!(summary.traffic.closes, [("silent".to_owned(), 3)].into());
+    assert_eq!((summary.traffic.packets_sent, summary.lost), (30, 0), "{summary}");
 }
 
 #[tokio::test]
@@ -184,7 +187,7 @@ async fn a_run_can_be_stopped_early() {
 async fn a_relay_that_is_not_there_is_named() {
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let summary = play(Options { count: 3, ..options(gone) }).await;
-    assert_eq!(summary.not_joined, [("connection refused".to_owned(), 3)].into());
+    assert_eq!(summary.traffic.not_joined, [("connection refused".to_owned(), 3)].into());
     assert!(!summary.is_flawless());
 
     let error = run(Options::new("127.0.0.1"), |_| {}).await.unwrap_err();

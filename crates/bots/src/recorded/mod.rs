@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 pub use summary::Summary;
 
 use crate::run::{Error, PROGRESS_EVERY, allow_all_files, finished, resolve};
-use crate::summary::Totals;
+use crate::traffic::Totals;
 
 /// How many cues may wait for one client.
 const CUES: usize = 64;

@@ -31,7 +31,7 @@ pub(crate) async fn run(args: ReplayArgs, address: String) -> ExitCode {
             } else {
                 print!("{summary}");
             }
-            ExitCode::from(u8::from(summary.joined < summary.clients))
+            ExitCode::from(u8::from(summary.traffic.joined < summary.clients))
         }
         Err(error) => {
             eprintln!("error: {error}");
