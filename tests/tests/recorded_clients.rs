@@ -5,9 +5,13 @@
 use std::collections::BTreeMap;
 use std::process::Output;
 
+use pulsegate_journal::{Now, Options, Writer};
 use pulsegate_protocol::proto::item::Item;
+use pulsegate_protocol::tick::{Gathering, Head};
 use pulsegate_tests::{Bots, TestClient, TestRelay, eventually, pulsegate};
 use serde_json::{Value, json};
+
+const DAY_NS: u64 = 86_400_000_000_000;
 
 fn replay(recorded: &TestRelay, relay: &TestRelay, arguments: &[&str]) -> Output {
     let mut replay = pulsegate();
@@ -79,4 +83,23 @@ fn a_relay_that_is_not_there_is_named() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("is the relay running there?"), "{text}");
+}
+
+#[test]
+fn how_a_time_of_day_was_understood_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let at =
+        |days: u64| Now { wall_ns: 1_795_000_000_000_000_000 + days * DAY_NS, ..Now::default() };
+    let (mut writer, _) = Writer::open(Options::new(dir.path()), at(0)).unwrap();
+    for number in 1..=4 {
+        let head = Head { number, epoch: 1, wall_ns: at(number).wall_ns, ..Head::default() };
+        writer.append(Gathering::with_capacity(0).seal(&head), at(number)).unwrap();
+    }
+    writer.finish().unwrap();
+    let relay = TestRelay::start("");
+    let mut replay = pulsegate();
+    replay.arg("replay").arg(dir.path()).args(["--as-clients", &relay.clients().to_string()]);
+    let output = replay.args(["--from", "12:00", "--speed", "max"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.starts_with("range           12:00:00 is taken as 20"), "{said}");
 }

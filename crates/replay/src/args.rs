@@ -123,6 +123,13 @@ pub struct ReplayArgs {
     pub json: bool,
 }
 
+impl ReplayArgs {
+    /// Where the logic server is; empty if there is none, with `as_clients`.
+    pub(crate) fn logic(&self) -> &str {
+        self.logic.as_deref().unwrap_or_default()
+    }
+}
+
 /// How fast ticks are sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Speed {

@@ -55,24 +55,24 @@ pub(crate) async fn meet(
     recording: &Recording,
     first: u64,
 ) -> Result<Met, Error> {
-    let address = &args.logic.clone().unwrap_or_default();
+    let address = args.logic();
     let socket = timeout(PATIENCE, open(address))
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-        .map_err(|source| Error::Connect { address: address.clone(), source })?;
+        .map_err(|source| Error::Connect { address: address.to_owned(), source })?;
     let Link { mut incoming, mut outgoing } = Link::over(socket);
 
     let hello = hello(args, recording, first)?;
     outgoing.send(to_logic::Message::Hello(hello.clone())).await?;
     let answer = timeout(PATIENCE, incoming.next()).await;
-    let welcome = match answer.map_err(|_| Error::Mute(address.clone()))?? {
+    let welcome = match answer.map_err(|_| Error::Mute(address.to_owned()))?? {
         Some(from_logic::Message::Welcome(welcome)) => welcome,
         Some(from_logic::Message::Goodbye(goodbye)) => {
             let code = goodbye.code();
-            return Err(Error::Refused { address: address.clone(), code, text: goodbye.text });
+            return Err(Error::Refused { address: address.to_owned(), code, text: goodbye.text });
         }
         Some(_) => return Err(Error::Protocol("its first message is not a Welcome".into())),
-        None => return Err(Error::Mute(address.clone())),
+        None => return Err(Error::Mute(address.to_owned())),
     };
     let resume = check(&welcome, &hello, &args.secret)?;
     Ok(Met { link: Link { incoming, outgoing }, name: welcome.name, resume })

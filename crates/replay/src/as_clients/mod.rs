@@ -10,6 +10,7 @@ mod script;
 pub(crate) mod terminal;
 
 use pulsegate_bots::recorded::{self, Options, Progress, Summary};
+use serde::Serialize;
 use tokio::sync::mpsc;
 
 use crate::args::ReplayArgs;
@@ -20,6 +21,17 @@ use script::Script;
 /// How many cues are read ahead.
 const AHEAD: usize = 256;
 
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Played {
+    /// How the range was understood, where that may be asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// What the clients sent and received.
+    #[serde(flatten)]
+    pub summary: Summary,
+}
+
 /// Plays the recorded clients, and tells of its progress a few times a second.
 ///
 /// # Errors
@@ -28,13 +40,15 @@ pub async fn as_clients(
     args: ReplayArgs,
     options: Options,
     progress: impl FnMut(Progress),
-) -> Result<Summary, Error> {
+) -> Result<Played, Error> {
     let (sender, cues) = mpsc::channel(AHEAD);
-    let reading = tokio::spawn(blocking(move || Script::open(args, sender)?.read()));
+    let mut script = blocking(move || Script::find(args, sender)).await?;
+    let notes = std::mem::take(&mut script.notes);
+    let reading = tokio::spawn(blocking(move || script.read()));
     let played = recorded::play(options, cues, progress).await;
     match reading.await {
         Ok(read) => read?,
         Err(fault) => std::panic::resume_unwind(fault.into_panic()),
     }
-    Ok(played?)
+    Ok(Played { notes, summary: played? })
 }

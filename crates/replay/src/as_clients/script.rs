@@ -21,50 +21,55 @@ use crate::recording::{Recording, next_tick};
 /// A recording, and who takes what is read from it.
 pub(super) struct Script {
     reader: Reader,
+    /// Who was there before the range.
+    before: Attendance,
     last: u64,
     /// Only these; empty: all.
     sessions: BTreeSet<u64>,
     pacing: Pacing,
     cues: mpsc::Sender<Cue>,
+    /// What a person should know of how the range was understood.
+    pub(super) notes: Vec<String>,
 }
 
 /// Nobody takes cues any more.
 struct Over;
 
 impl Script {
-    pub(super) fn open(args: ReplayArgs, cues: mpsc::Sender<Cue>) -> Result<Self, Error> {
+    /// Finds what the command line asks for.
+    pub(super) fn find(args: ReplayArgs, cues: mpsc::Sender<Cue>) -> Result<Self, Error> {
         let recording = Recording::open(&args.journal)?;
         let range = Range::of(&recording, args.from, args.until)?;
-        let script = Self {
+        Ok(Self {
             reader: recording.reader(range.first)?,
+            before: recording.attendance(range.first - 1)?,
             last: range.last.unwrap_or(u64::MAX),
             sessions: args.sessions.into_iter().collect(),
             pacing: Pacing::new(args.speed),
             cues,
-        };
-        let before = recording.attendance(range.first - 1)?;
-        // If nobody takes cues, that is noticed again.
-        let _ = script.join_those_of_before(&before);
-        Ok(script)
+            notes: range.notes,
+        })
     }
 
-    /// Who is there before the first tick.
-    fn join_those_of_before(&self, before: &Attendance) -> Result<(), Over> {
-        let start = Duration::ZERO;
-        for &session in before.present.keys() {
-            self.cue(start, session, Act::Join)?;
-            if before.leaving.contains(&session) {
-                self.cue(start, session, Act::FallSilent)?;
+    /// Reads to the end, or until nobody takes cues any more.
+    pub(super) fn read(mut self) -> Result<(), Error> {
+        if self.join_those_of_before().is_err() {
+            return Ok(());
+        }
+        while let Some((peek, bytes)) = next_tick(&mut self.reader)? {
+            if peek.head.number > self.last || self.tick(&peek.head, bytes)?.is_err() {
+                break;
             }
         }
         Ok(())
     }
 
-    /// Reads to the end, or until nobody takes cues any more.
-    pub(super) fn read(mut self) -> Result<(), Error> {
-        while let Some((peek, bytes)) = next_tick(&mut self.reader)? {
-            if peek.head.number > self.last || self.tick(&peek.head, bytes)?.is_err() {
-                break;
+    fn join_those_of_before(&self) -> Result<(), Over> {
+        let start = Duration::ZERO;
+        for &session in self.before.present.keys() {
+            self.cue(start, session, Act::Join)?;
+            if self.before.leaving.contains(&session) {
+                self.cue(start, session, Act::FallSilent)?;
             }
         }
         Ok(())

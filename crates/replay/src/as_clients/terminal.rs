@@ -1,12 +1,13 @@
 //! Recorded clients for a person at a terminal: progress, then a summary, then an exit code.
 
+use std::fmt;
 use std::process::ExitCode;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use pulsegate_bots::recorded::{Options, Progress};
+use pulsegate_bots::recorded::{Options, Progress, Summary};
 use tokio_util::sync::CancellationToken;
 
-use super::as_clients;
+use super::{Played, as_clients};
 use crate::args::ReplayArgs;
 
 /// Plays as the command line says, against the relay at this address. Ctrl-C ends it early.
@@ -25,18 +26,28 @@ pub(crate) async fn run(args: ReplayArgs, address: String) -> ExitCode {
         as_clients(args, Options { address, times, stop }, |progress| show(&bar, progress)).await;
     bar.finish_and_clear();
     match outcome {
-        Ok(summary) => {
+        Ok(played) => {
             if json {
-                println!("{}", serde_json::json!(summary));
+                println!("{}", serde_json::json!(played));
             } else {
-                print!("{summary}");
+                print!("{played}");
             }
-            ExitCode::from(u8::from(summary.traffic.joined < summary.clients))
+            let Summary { traffic, clients, .. } = played.summary;
+            ExitCode::from(u8::from(traffic.joined < clients))
         }
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::from(error.exit_code())
         }
+    }
+}
+
+impl fmt::Display for Played {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for note in &self.notes {
+            writeln!(f, "{:<16}{note}", "range")?;
+        }
+        self.summary.fmt(f)
     }
 }
 

@@ -29,7 +29,7 @@ impl Judge {
         let comparison = Comparison::new(recording.reader(from)?, from, args.ignore.clone());
         Ok(Self {
             journal: args.journal.clone(),
-            logic: args.logic.clone().unwrap_or_default(),
+            logic: args.logic().to_owned(),
             ignored: args.ignore.iter().map(ToString::to_string).collect(),
             began: Instant::now(),
             comparison: Some(comparison),
