@@ -1,14 +1,14 @@
 //! Recordings held against logic servers over the real link.
 #![allow(clippy::unwrap_used, reason = "in a test the panic is the report")]
 
+mod recordings;
+
 use std::path::Path;
-use std::time::Duration;
 
 use bytes::Bytes;
 use prost::Message as _;
-use pulsegate_journal::{Now, Options, Writer};
-use pulsegate_logic::{Event, Logic, Memory, Replies, RestoreError, Tick, serve};
-use pulsegate_protocol::link;
+use pulsegate_journal::{Options, Writer};
+use pulsegate_logic::{Event, Logic, Memory, Replies, RestoreError, Tick};
 use pulsegate_protocol::proto::{self, Done, Push, item::Item};
 use pulsegate_protocol::tick::{Gathering, Head};
 use pulsegate_replay::verify::args::Format;
@@ -16,10 +16,8 @@ use pulsegate_replay::verify::difference::Difference;
 use pulsegate_replay::verify::run;
 use pulsegate_replay::verify::verdict::Verdict;
 use pulsegate_replay::{Error, Point, VerifyArgs};
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use recordings::{answer, head, now, sample};
 
-const EVERY: Duration = Duration::from_millis(50);
 const LAST: u64 = 200;
 
 /// Counts packets, by a rule that changes at some tick.
@@ -70,11 +68,6 @@ fn doubling(from: u64) -> Counter {
     Counter { double_from: Some(from), ..plain() }
 }
 
-fn now(tick: u64) -> Now {
-    let monotonic = EVERY * tick as u32;
-    Now { monotonic, wall_ns: 1_700_000_000_000_000_000 + monotonic.as_nanos() as u64 }
-}
-
 /// One packet in every third tick.
 fn batch(number: u64) -> Gathering {
     let mut batch = Gathering::with_capacity(0);
@@ -91,20 +84,11 @@ fn go_on(dir: &Path, logic: &mut Counter, last: u64, change: impl Fn(Done) -> Op
     let (mut writer, recovered) = Writer::open(options, now(0)).unwrap();
     let mut late = Vec::new();
     for number in recovered.last_tick + 1..=last {
-        let head = Head {
-            number,
-            epoch: recovered.epoch as u32,
-            monotonic_ns: now(number).monotonic.as_nanos() as u64,
-            wall_ns: now(number).wall_ns,
-            since_last_ns: EVERY.as_nanos() as u64,
-            seed: link::seed(&recovered.lineage, number),
-        };
-        let tick = writer.append(batch(number).seal(&head), now(number)).unwrap();
-        let mut replies = Replies::default();
-        logic.tick(&Tick::from(proto::Tick::decode(tick.bytes).unwrap()), &mut replies);
+        let tick =
+            writer.append(batch(number).seal(&head(number, &recovered)), now(number)).unwrap();
+        let done = answer(logic, tick.bytes);
         let snapshot = number.is_multiple_of(20).then(|| logic.snapshot().unwrap().into());
-        let state_hash = logic.state_hash();
-        late.push(Done { tick: number, state_hash, snapshot, ..replies.into_done() });
+        late.push(Done { snapshot, ..done });
         if number.is_multiple_of(7) || number == last {
             writer
                 .push(&Push { applied: number, ..Push::default() }.encode_to_vec(), now(number))
@@ -129,12 +113,7 @@ fn recorded() -> tempfile::TempDir {
 }
 
 async fn serving(counter: Counter) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let game = move |_| counter.clone();
-    let options = pulsegate_logic::Options::default();
-    tokio::spawn(serve(listener, options, game, CancellationToken::new()));
-    address
+    sample("", move |_| counter.clone()).await
 }
 
 fn args(dir: &Path, logic: String) -> VerifyArgs {
@@ -307,11 +286,7 @@ async fn a_server_without_state_is_compared_from_anywhere() {
         });
         Some(Done { tick: done.tick, replies: replies.collect(), ..Done::default() })
     });
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let echo = |_| pulsegate_logic::samples::Echo;
-    let options = pulsegate_logic::Options::default();
-    tokio::spawn(serve(listener, options, echo, CancellationToken::new()));
+    let address = sample("", |_| pulsegate_logic::samples::Echo).await;
     let from = Some(Point::Tick(17));
     let verdict = run(&VerifyArgs { from, ..args(dir.path(), address) }, |_| {}).await.unwrap();
     assert!(verdict.found.is_none(), "{verdict}");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
 use prost::Message as _;
-use pulsegate_journal::{Now, Options, Writer};
+use pulsegate_journal::{Now, Options, Recovered, Writer};
 use pulsegate_logic::samples::Arena;
 use pulsegate_logic::{Logic, Pusher, Replies, Tick, serve};
 use pulsegate_protocol::link;
@@ -44,32 +44,37 @@ pub(crate) fn record(count: u64, snapshot_every: u64) -> Recorded {
     let mut arena = Arena::default();
     let (mut ticks, mut hashes) = (Vec::new(), Vec::new());
     for number in 1..=count {
-        let head = Head {
-            number,
-            epoch: recovered.epoch as u32,
-            monotonic_ns: now(number).monotonic.as_nanos() as u64,
-            wall_ns: now(number).wall_ns,
-            since_last_ns: EVERY.as_nanos() as u64,
-            seed: link::seed(&recovered.lineage, number),
-        };
-        let tick = writer.append(batch(number).seal(&head), now(number)).unwrap();
+        let tick =
+            writer.append(batch(number).seal(&head(number, &recovered)), now(number)).unwrap();
         ticks.push(tick.bytes.clone());
-
-        let mut replies = Replies::default();
-        arena.tick(&Tick::from(proto::Tick::decode(tick.bytes).unwrap()), &mut replies);
-        hashes.push(arena.state_hash().unwrap());
-        let snapshot = number.is_multiple_of(snapshot_every).then(|| arena.snapshot().unwrap());
-        let with_snapshot = snapshot.is_some();
-        let done = Done {
-            tick: number,
-            state_hash: arena.state_hash(),
-            snapshot: snapshot.map(Bytes::from),
-            ..replies.into_done()
-        };
+        let mut done = answer(&mut arena, tick.bytes);
+        hashes.push(done.state_hash.unwrap());
+        done.snapshot =
+            number.is_multiple_of(snapshot_every).then(|| arena.snapshot().unwrap().into());
+        let with_snapshot = done.snapshot.is_some();
         writer.answer(&done.encode_to_vec(), number, with_snapshot, now(number)).unwrap();
     }
     writer.finish().unwrap();
     Recorded { dir, ticks, hashes }
+}
+
+pub(crate) fn head(number: u64, recovered: &Recovered) -> Head {
+    Head {
+        number,
+        epoch: recovered.epoch as u32,
+        monotonic_ns: now(number).monotonic.as_nanos() as u64,
+        wall_ns: now(number).wall_ns,
+        since_last_ns: EVERY.as_nanos() as u64,
+        seed: link::seed(&recovered.lineage, number),
+    }
+}
+
+/// What a game says to a tick.
+pub(crate) fn answer(game: &mut impl Logic, tick: Bytes) -> Done {
+    let tick = Tick::from(proto::Tick::decode(tick).unwrap());
+    let mut replies = Replies::default();
+    game.tick(&tick, &mut replies);
+    Done { tick: tick.number(), state_hash: game.state_hash(), ..replies.into_done() }
 }
 
 pub(crate) fn now(tick: u64) -> Now {
