@@ -124,6 +124,28 @@ pub struct ReplayArgs {
 }
 
 impl ReplayArgs {
+    /// All of a journal into a logic server, in real time.
+    pub fn of(journal: impl Into<PathBuf>, logic: impl Into<String>) -> Self {
+        Self {
+            journal: journal.into(),
+            logic: Some(logic.into()),
+            as_clients: None,
+            times: 1,
+            from: None,
+            until: None,
+            sessions: Vec::new(),
+            whole: false,
+            prelude: false,
+            speed: Speed::Times(1.0),
+            step: false,
+            pause_at: None,
+            until_diff: false,
+            ignore: Vec::new(),
+            secret: String::new(),
+            json: false,
+        }
+    }
+
     /// Where the logic server is; empty if there is none, with `as_clients`.
     pub(crate) fn logic(&self) -> &str {
         self.logic.as_deref().unwrap_or_default()

@@ -84,22 +84,11 @@ impl VerifyArgs {
     /// The replay whose answers are compared.
     pub(crate) fn replay(&self) -> ReplayArgs {
         ReplayArgs {
-            journal: self.journal.clone(),
-            logic: Some(self.logic.clone()),
-            as_clients: None,
-            times: 1,
             from: self.from,
             until: self.until,
-            sessions: Vec::new(),
-            whole: false,
-            prelude: false,
             speed: Speed::Max,
-            step: false,
-            pause_at: None,
-            until_diff: false,
-            ignore: Vec::new(),
             secret: self.secret.clone(),
-            json: false,
+            ..ReplayArgs::of(&self.journal, &self.logic)
         }
     }
 }

@@ -101,24 +101,7 @@ pub(crate) fn batch(number: u64) -> Gathering {
 }
 
 pub(crate) fn args(dir: &Path, logic: &str) -> ReplayArgs {
-    ReplayArgs {
-        journal: dir.to_owned(),
-        logic: Some(logic.to_owned()),
-        as_clients: None,
-        times: 1,
-        from: None,
-        until: None,
-        sessions: Vec::new(),
-        whole: false,
-        prelude: false,
-        speed: Speed::Max,
-        step: false,
-        pause_at: None,
-        until_diff: false,
-        ignore: Vec::new(),
-        secret: String::new(),
-        json: false,
-    }
+    ReplayArgs { speed: Speed::Max, ..ReplayArgs::of(dir, logic) }
 }
 
 pub(crate) async fn arena() -> String {
