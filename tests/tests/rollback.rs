@@ -137,6 +137,22 @@ fn logic_knows_who_came_and_left_since() {
     back(&relay, &then["tick"]);
     let after = add(&mut late, 0);
     assert_eq!((&after["leaving"], &after["present"]), (&before["leaving"], &before["present"]));
+
+    // Each session is one session, however often logic was told of it.
+    let stats =
+        pulsegate().args(["journal", "stats", "--json"]).arg(relay.journal()).output().unwrap();
+    let rows: Vec<Value> = stats
+        .stdout
+        .split_inclusive(|byte| *byte == b'\n')
+        .map(|row| serde_json::from_slice(row).unwrap())
+        .collect();
+    let (total, sessions) = rows.split_last().unwrap();
+    let total = &total["total"];
+    assert_eq!((&total["opened"], &total["closed"]), (&json!(3), &json!(1)), "{total}");
+    assert_eq!(sessions.len(), 3);
+    let packets = sessions.iter().map(|row| row["packets"].as_u64().unwrap()).sum::<u64>();
+    assert_eq!(total["packets"], packets);
+    assert!(total["left_behind"].as_u64() > Some(1), "{total}");
 }
 
 #[test]
@@ -197,6 +213,12 @@ fn what_was_left_behind_can_still_be_replayed() {
             assert!(output.status.success(), "{output:?}");
             let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
             assert_eq!(summary["state_hash"], format!("{sum:016x}"), "{summary}");
+            let (first, note) = (ticks[1] + 1, format!("--until {left_behind} plays"));
+            let noted = summary["notes"][0].as_str().is_some_and(|said| {
+                said.starts_with(&format!("ticks {first} to {left_behind} "))
+                    && said.contains(&note)
+            });
+            assert_eq!(noted, until.is_none(), "{summary}");
         }
         let info = pulsegate().args(["journal", "info"]).arg(relay.journal()).output().unwrap();
         let info = String::from_utf8(info.stdout).unwrap();

@@ -62,6 +62,16 @@ impl Timeline {
         stretches.last().map(|stretch| number.max(*stretch.start()))
     }
 
+    /// The ticks from `first` on that are before `end` and did not lead to it, in their order.
+    pub fn left_behind(&self, first: u64, end: u64) -> Vec<RangeInclusive<u64>> {
+        let stretches: Vec<_> = self.stretches(end).collect();
+        let pairs = stretches.iter().zip(stretches.iter().skip(1));
+        let between = pairs.map(|(newer, older)| first.max(older.end() + 1)..=newer.start() - 1);
+        let mut between: Vec<_> = between.filter(|ticks| !ticks.is_empty()).collect();
+        between.reverse();
+        between
+    }
+
     /// Adds a rollback that comes after all others.
     pub(crate) fn push(&mut self, rollback: Rollback) {
         self.0.push(rollback);
@@ -104,6 +114,17 @@ mod tests {
         let after = [19, 20, 21, 50, 60, 61, 80].map(|number| timeline(&twice).next(number, 100));
         assert_eq!(after.map(Option::unwrap), [19, 20, 50, 50, 60, 80, 80]);
         assert_eq!([20, 50, 51, 80].map(|tick| timeline(&twice).before(tick)), [19, 20, 50, 60]);
+    }
+
+    #[test]
+    fn what_was_left_behind_is_all_that_led_nowhere() {
+        let twice = timeline(&[(50, 20), (80, 60)]);
+        assert_eq!(twice.left_behind(1, 100), [21..=49, 61..=79]);
+        assert_eq!(twice.left_behind(30, 79), [30..=49]);
+        assert_eq!(twice.left_behind(1, 49), []);
+        assert_eq!(twice.left_behind(80, 100), []);
+        assert_eq!(timeline(&[(50, 20), (80, 40)]).left_behind(1, 90), [41..=79]);
+        assert_eq!(timeline(&[(50, 49)]).left_behind(1, 90), []);
     }
 
     #[test]

@@ -8,9 +8,10 @@ mod sessions;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
-use pulsegate_journal::Record;
+use pulsegate_journal::{Outline, Record, outline};
 use pulsegate_protocol::proto::Open;
 use pulsegate_replay::Range;
 use serde::Serialize;
@@ -20,7 +21,7 @@ use crate::error::Error;
 use crate::present;
 use crate::stretch::Stretch;
 use seconds::Seconds;
-use sessions::Sessions;
+use sessions::{Effect, Sessions};
 
 pub use seconds::Second;
 pub use sessions::{Session, TOLD_APART};
@@ -66,6 +67,8 @@ pub struct Totals {
     pub last_tick: u64,
     /// How many ticks there are.
     pub ticks: u64,
+    /// How many of them a rollback left behind. What was in them counts as all else does.
+    pub left_behind: u64,
     /// How many sessions opened.
     pub opened: u64,
     /// How many sessions closed.
@@ -93,6 +96,7 @@ pub fn add_up(
     let (mut stretch, present) = open(dir, range)?;
     let mut sums = Sums {
         by,
+        left_behind: left_behind(dir),
         totals: Totals::default(),
         sessions: Sessions::new(present),
         seconds: Seconds::default(),
@@ -111,8 +115,15 @@ fn open(dir: &Path, range: Option<&Range>) -> Result<(Stretch, BTreeMap<u64, Ope
     Ok((stretch, present::before(dir, range.map_or(0, |range| range.first))?))
 }
 
+/// Empty if the journal is too damaged to tell; then whoever reads it is told so.
+fn left_behind(dir: &Path) -> Vec<RangeInclusive<u64>> {
+    let known = |found: Outline| found.timeline.left_behind(0, found.last_tick);
+    outline(dir).map(known).unwrap_or_default()
+}
+
 struct Sums {
     by: By,
+    left_behind: Vec<RangeInclusive<u64>>,
     totals: Totals,
     sessions: Sessions,
     seconds: Seconds,
@@ -125,14 +136,15 @@ impl Sums {
         tell: &mut impl FnMut(&Row) -> io::Result<()>,
     ) -> Result<(), Error> {
         if let Record::Tick { peek, .. } = record {
-            self.totals.tick(peek.head.number);
+            let number = peek.head.number;
+            self.totals.tick(number, self.left_behind.iter().any(|ticks| ticks.contains(&number)));
             self.seconds.tick(peek.head.number, peek.head.wall_ns);
         }
         for entry in Entry::all_of(record)? {
-            let (reached, closed) = self.sessions.take(&entry);
-            self.totals.take(&entry, reached);
-            self.seconds.take(&entry, reached);
-            if let Some(session) = closed.filter(|_| self.by == By::Session) {
+            let effect = self.sessions.take(&entry);
+            self.totals.take(&entry, &effect);
+            self.seconds.take(&entry, effect.reached);
+            if let Some(session) = effect.row.filter(|_| self.by == By::Session) {
                 tell(&Row::Session(session))?;
             }
         }
@@ -159,22 +171,20 @@ impl Sums {
 }
 
 impl Totals {
-    fn tick(&mut self, number: u64) {
+    fn tick(&mut self, number: u64, left_behind: bool) {
         self.last_tick = number;
         self.ticks += 1;
+        self.left_behind += u64::from(left_behind);
         if self.first_tick == 0 {
             self.first_tick = number;
         }
     }
 
-    fn take(&mut self, entry: &Entry, reached: u64) {
-        match entry.kind {
-            Kind::Open => self.opened += 1,
-            Kind::Close => self.closed += 1,
-            Kind::Reply if reached == 0 => self.replies_to_nobody += 1,
-            _ => {}
-        }
-        self.traffic.add(entry, reached);
+    fn take(&mut self, entry: &Entry, effect: &Effect) {
+        self.opened += u64::from(effect.opened);
+        self.closed += u64::from(effect.closed);
+        self.replies_to_nobody += u64::from(entry.kind == Kind::Reply && effect.reached == 0);
+        self.traffic.add(entry, effect.reached);
     }
 }
 

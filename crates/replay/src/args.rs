@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use crate::point::Point;
 use crate::verify::ignore::Ignore;
@@ -16,15 +16,17 @@ use crate::verify::ignore::Ignore;
 ///
 /// The exit status is 0 if all was played, 1 if it broke off, and 2 if it could not begin. With
 /// --until-diff it is 1 if an answer differs, and 2 if that could not be found out; with
-/// --as-clients 1 if a client could not join.
+/// --as-clients 1 if a client could not join, and 2 if none could.
 #[derive(Clone, Args)]
+#[group(skip)]
+#[command(group = ArgGroup::new("peer").args(["logic", "as_clients"]).required(true))]
 pub struct ReplayArgs {
     /// The journal's directory; a relay may be writing it.
     #[arg(value_name = "DIR")]
     pub journal: PathBuf,
 
     /// The logic server: host:port, or unix:/path.
-    #[arg(long, value_name = "ADDR", required_unless_present = "as_clients")]
+    #[arg(long, value_name = "ADDR")]
     pub logic: Option<String>,
 
     /// Instead of a logic server, a relay's address for clients, host:port.
@@ -33,7 +35,7 @@ pub struct ReplayArgs {
     #[arg(
         long,
         value_name = "ADDR",
-        conflicts_with_all = ["logic", "whole", "prelude", "step", "pause_at", "until_diff"]
+        conflicts_with_all = ["whole", "prelude", "step", "pause_at", "until_diff"]
     )]
     pub as_clients: Option<String>,
 
@@ -47,7 +49,7 @@ pub struct ReplayArgs {
     )]
     pub times: u32,
 
-    /// The first tick to play.
+    /// The first tick to play: 812, 14:03:10, -5m or session:812:open.
     ///
     /// Its number; a time such as 2026-07-01T20:15:00Z, or 14:03:10 on the recording's day; -5m, so
     /// long before its end; session:812:open or session:812:close. The logic server is brought there
@@ -65,9 +67,9 @@ pub struct ReplayArgs {
     #[arg(long = "session", value_name = "ID")]
     pub sessions: Vec<u64>,
 
-    /// Send the packets of skipped ticks too.
+    /// Send also the packets that an operator had left out.
     ///
-    /// Those of which logic died, and which an operator had left out.
+    /// Those of ticks that logic died of, which it was sent without them.
     #[arg(long)]
     pub whole: bool,
 

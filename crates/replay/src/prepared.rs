@@ -20,7 +20,7 @@ pub(crate) struct Wanted {
 impl Wanted {
     pub(crate) fn find(args: &ReplayArgs) -> Result<(Recording, Self), Error> {
         let recording = Recording::open(&args.journal)?;
-        let mut range = Range::of(&recording, args.from, args.until)?;
+        let mut range = Range::to_play(&recording, args.from, args.until)?;
         let pause_at = args.pause_at.map(|point| range.tick_at(&recording, point)).transpose()?;
         Ok((recording, Self { range, pause_at }))
     }

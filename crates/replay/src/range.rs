@@ -54,6 +54,23 @@ impl Range {
         }
     }
 
+    /// The same, for whoever follows the course of play: the notes name what was left behind.
+    pub(crate) fn to_play(
+        recording: &Recording,
+        from: Option<Point>,
+        until: Option<Point>,
+    ) -> Result<Self, Error> {
+        let mut range = Self::of(recording, from, until)?;
+        let end = range.last.unwrap_or(u64::MAX).min(recording.last_tick());
+        for ticks in recording.timeline().left_behind(range.first, end) {
+            let (first, last) = ticks.into_inner();
+            range.notes.push(format!(
+                "ticks {first} to {last} were left behind by a rollback; --until {last} plays that course"
+            ));
+        }
+        Ok(range)
+    }
+
     /// The tick of the range that a point names.
     pub(crate) fn tick_at(&mut self, recording: &Recording, point: Point) -> Result<u64, Error> {
         let mut search = Search { recording, notes: Vec::new() };

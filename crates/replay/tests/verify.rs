@@ -310,6 +310,7 @@ async fn a_state_that_logic_was_brought_back_to_is_not_taken_for_another_one() {
     let verdict = run(&args(dir.path(), logic.clone()), |_| {}).await.unwrap();
     assert!(verdict.found.is_none(), "{verdict}");
     assert_eq!((verdict.tally.first_tick, verdict.tally.last_tick), (1, LAST + 1));
+    assert!(verdict.notes[0].starts_with("ticks 101 to 200 were left behind"), "{verdict}");
     let until = Some(Point::Tick(LAST));
     let verdict = run(&VerifyArgs { until, ..args(dir.path(), logic) }, |_| {}).await.unwrap();
     assert!(verdict.found.is_none(), "{verdict}");

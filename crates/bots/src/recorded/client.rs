@@ -25,7 +25,7 @@ pub(super) async fn live(stage: Arc<Stage>, acts: mpsc::Receiver<Act>) {
     drop(turn);
     let connection = match connected {
         Ok(connection) => connection,
-        Err(error) => return stage.course().totals.not_joined(&error),
+        Err(error) => return stage.not_joined(&error),
     };
     stage.course().totals.joined += 1;
     let mut client = Client {

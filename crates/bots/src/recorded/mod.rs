@@ -11,6 +11,7 @@ mod client;
 mod summary;
 
 use std::collections::HashMap;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -91,7 +92,7 @@ pub struct Progress {
 }
 
 /// Plays until there are no more cues, and tells of its progress a few times a second. Who is there
-/// at the end says goodbye.
+/// at the end says goodbye. It is over at once if the first client cannot connect.
 ///
 /// # Errors
 /// The relay's address leads nowhere.
@@ -102,7 +103,7 @@ pub async fn play(
 ) -> Result<Summary, Error> {
     allow_all_files();
     let address = resolve(&options.address).await?;
-    let stage = Arc::new(Stage::new(address));
+    let stage = Arc::new(Stage::new(address, options.stop.child_token()));
     let mut director = Director::new(options, Arc::clone(&stage));
     let mut direct = std::pin::pin!(director.direct(&mut cues));
     loop {
@@ -121,6 +122,8 @@ struct Stage {
     address: SocketAddr,
     start: Instant,
     connecting: Semaphore,
+    /// Ends the playing early.
+    stop: CancellationToken,
     course: Mutex<Course>,
 }
 
@@ -135,12 +138,22 @@ struct Course {
 }
 
 impl Stage {
-    fn new(address: SocketAddr) -> Self {
+    fn new(address: SocketAddr, stop: CancellationToken) -> Self {
         Self {
             address,
             start: Instant::now(),
             connecting: Semaphore::new(CONNECTING),
+            stop,
             course: Mutex::default(),
+        }
+    }
+
+    fn not_joined(&self, error: &io::Error) {
+        let totals = &mut self.course().totals;
+        totals.not_joined(error);
+        // Where nobody listens, none of those who come later will be heard.
+        if totals.joined == 0 {
+            self.stop.cancel();
         }
     }
 
@@ -179,7 +192,7 @@ impl Director {
     }
 
     async fn direct(&mut self, cues: &mut mpsc::Receiver<Cue>) {
-        let stop = self.options.stop.clone();
+        let stop = self.stage.stop.clone();
         let play = async {
             while let Some(cue) = cues.recv().await {
                 let due = self.stage.start + cue.at;

@@ -31,6 +31,26 @@ pub struct Session {
     pub traffic: Traffic,
 }
 
+/// What an entry means for the sessions.
+#[derive(Debug, Default)]
+pub(super) struct Effect {
+    /// How many a reply reaches.
+    pub(super) reached: u64,
+    /// Whether one opened that was not open. After a rollback those who are there are opened to
+    /// logic once more, and those who went are closed once more.
+    pub(super) opened: bool,
+    /// Whether one closed.
+    pub(super) closed: bool,
+    /// The one that closed, if it has a row.
+    pub(super) row: Option<Session>,
+}
+
+impl Effect {
+    fn reply(reached: u64) -> Self {
+        Self { reached, ..Self::default() }
+    }
+}
+
 /// The sessions that are open.
 pub(super) struct Sessions {
     open: BTreeMap<u64, Session>,
@@ -54,22 +74,28 @@ impl Sessions {
         sessions
     }
 
-    /// Takes an entry: how many sessions it reaches if it is a reply, and whom it closes.
-    pub(super) fn take(&mut self, entry: &Entry) -> (u64, Option<Session>) {
+    /// Takes an entry.
+    pub(super) fn take(&mut self, entry: &Entry) -> Effect {
         match (&entry.who, entry.kind) {
-            (Who::Nobody, _) => (0, None),
+            (Who::Nobody, _) => Effect::default(),
             (Who::All, _) => {
                 self.to_all.add(entry, 1);
-                (self.open.len() as u64, None)
+                Effect::reply(self.open.len() as u64)
             }
-            (Who::Several(ids), _) => (ids.iter().map(|id| self.concern(*id, entry)).sum(), None),
+            (Who::Several(ids), _) => {
+                Effect::reply(ids.iter().map(|id| self.concern(*id, entry)).sum())
+            }
+            (Who::One(id), Kind::Open) if self.open.contains_key(id) => Effect::default(),
             (Who::One(id), Kind::Open) => {
                 let peer = entry.text("peer").map(str::to_owned);
                 self.insert(Session::new(*id, peer, Some(entry.tick)));
-                (0, None)
+                Effect { opened: true, ..Effect::default() }
             }
-            (Who::One(id), Kind::Close) => (0, self.close(*id, entry)),
-            (Who::One(id), _) => (self.concern(*id, entry), None),
+            (Who::One(id), Kind::Close) => {
+                let row = self.close(*id, entry);
+                Effect { closed: row.is_some() || self.untold > 0, row, ..Effect::default() }
+            }
+            (Who::One(id), _) => Effect::reply(self.concern(*id, entry)),
         }
     }
 
@@ -136,15 +162,26 @@ mod tests {
     fn a_reply_to_all_counts_for_those_who_are_open() {
         let mut sessions = Sessions::new(BTreeMap::new());
         sessions.take(&entry(Kind::Open, Who::One(1), b""));
-        assert_eq!(sessions.take(&entry(Kind::Reply, Who::All, b"abc")).0, 1);
+        assert_eq!(sessions.take(&entry(Kind::Reply, Who::All, b"abc")).reached, 1);
         sessions.take(&entry(Kind::Open, Who::One(2), b""));
-        assert_eq!(sessions.take(&entry(Kind::Reply, Who::All, b"ab")).0, 2);
-        let (_, first) = sessions.take(&entry(Kind::Close, Who::One(1), b""));
-        assert_eq!(sessions.take(&entry(Kind::Reply, Who::All, b"a")).0, 1);
-        assert_eq!(sessions.take(&entry(Kind::Reply, Who::One(1), b"late")).0, 0);
+        assert_eq!(sessions.take(&entry(Kind::Reply, Who::All, b"ab")).reached, 2);
+        let first = sessions.take(&entry(Kind::Close, Who::One(1), b"")).row;
+        assert_eq!(sessions.take(&entry(Kind::Reply, Who::All, b"a")).reached, 1);
+        assert_eq!(sessions.take(&entry(Kind::Reply, Who::One(1), b"late")).reached, 0);
         let traffic = |session: Session| (session.traffic.replies, session.traffic.bytes_out);
         assert_eq!(traffic(first.unwrap()), (2, 5));
         assert_eq!(sessions.rest().map(traffic).collect::<Vec<_>>(), [(2, 3)]);
+    }
+
+    #[test]
+    fn a_session_that_a_rollback_opens_once_more_is_one_session() {
+        let mut sessions = Sessions::new(BTreeMap::new());
+        assert!(sessions.take(&entry(Kind::Open, Who::One(1), b"")).opened);
+        sessions.take(&entry(Kind::Packet, Who::One(1), b"abc"));
+        assert!(!sessions.take(&entry(Kind::Open, Who::One(1), b"")).opened);
+        let closed = sessions.take(&entry(Kind::Close, Who::One(1), b""));
+        assert_eq!((closed.closed, closed.row.unwrap().traffic.packets), (true, 1));
+        assert!(!sessions.take(&entry(Kind::Close, Who::One(1), b"")).closed);
     }
 
     #[test]

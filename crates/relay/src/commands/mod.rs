@@ -52,6 +52,9 @@ enum Command {
     /// Find the strategy and settings that suit how long ticks take
     Tune(pulsegate_tune::TuneArgs),
     /// Bring logic back to an earlier tick; clients stay, and play goes on from there
+    ///
+    /// Nothing is erased: see docs/operations.md, "Going back". The exit status is 1 if logic stays
+    /// where it is; then the reason is said.
     Rollback(rollback::RollbackArgs),
     /// Print the completions for a shell
     Completions {

@@ -15,9 +15,9 @@ use super::ask::{Answer, ask};
 pub struct RollbackArgs {
     /// The last tick that counts: its number; or a time such as 2026-07-01T20:15:00Z or 14:03:10,
     /// -5m for five minutes ago, session:812:open or session:812:close
-    #[arg(long, value_name = "TICK|TIME", allow_hyphen_values = true)]
+    #[arg(long, value_name = "POINT", allow_hyphen_values = true)]
     to: String,
-    /// Where the relay's admin port is
+    /// Where the relay's admin port is: its admin.listen
     #[arg(value_name = "ADDR", default_value = "127.0.0.1:14080")]
     address: String,
     /// The relay's admin.token, if it has one
@@ -64,8 +64,11 @@ fn tell(RollbackArgs { to, address, token }: RollbackArgs) -> Result<String, Ref
     match status {
         200 => Ok(format!(
             "logic goes on from tick {}; tick {} follows it, and {} ticks were left behind. They \
-             are kept: `pulsegate journal info` names them, `pulsegate replay` plays them",
-            said["to"], said["tick"], said["left_behind"]
+             are kept: `pulsegate journal info` names them, `pulsegate replay --until {}` plays them",
+            said["to"],
+            said["tick"],
+            said["left_behind"],
+            said["tick"].as_u64().unwrap_or_default().saturating_sub(1)
         )),
         202 => Ok(said["waits"].as_str().unwrap_or(&text).to_owned()),
         _ => {

@@ -33,7 +33,10 @@ pub(crate) async fn run(args: ReplayArgs, address: String) -> ExitCode {
                 print!("{played}");
             }
             let Summary { traffic, clients, .. } = played.summary;
-            ExitCode::from(u8::from(traffic.joined < clients))
+            ExitCode::from(match traffic.joined {
+                0 if clients > 0 => 2,
+                joined => u8::from(joined < clients),
+            })
         }
         Err(error) => {
             eprintln!("error: {error}");

@@ -27,7 +27,7 @@ const AHEAD: usize = 64;
 /// See [`Error`]. A difference that was found before one is a verdict, not an error.
 pub async fn run(args: &VerifyArgs, mut progress: impl FnMut(Progress)) -> Result<Verdict, Error> {
     let (dir, from, until) = (args.journal.clone(), args.from, args.until);
-    let range = blocking(move || Range::find(&dir, from, until)).await?;
+    let range = blocking(move || Range::to_play(&Recording::open(&dir)?, from, until)).await?;
     if args.bisect {
         bisect::run(args, &range, &mut progress).await
     } else {

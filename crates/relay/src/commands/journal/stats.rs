@@ -62,7 +62,7 @@ fn head(by: By) -> String {
             "session", "peer", "opened", "last tick", "packets", "bytes in", "replies", "bytes out"
         ),
         By::Second => format!(
-            "{:<20} {:>10} {:>6} {:>9} {:>11} {:>9} {:>11} {:>9} {:>8} {:>8}\n",
+            "{:<20} {:>10} {:>6} {:>9} {:>11} {:>9} {:>11} {:>9} {:>11} {:>11}\n",
             "second",
             "first tick",
             "ticks",
@@ -71,8 +71,8 @@ fn head(by: By) -> String {
             "replies",
             "bytes out",
             "work ms",
-            "late p50",
-            "p99 µs"
+            "late p50 µs",
+            "late p99 µs"
         ),
     }
 }
@@ -104,7 +104,7 @@ fn of_second(row: &Second) -> String {
     let traffic = &row.traffic;
     let late = |late: Option<u64>| late.map_or("-".to_owned(), |late| late.to_string());
     format!(
-        "{:<20} {:>10} {:>6} {:>9} {:>11} {:>9} {:>11} {:>9.1} {:>8} {:>8}",
+        "{:<20} {:>10} {:>6} {:>9} {:>11} {:>9} {:>11} {:>9.1} {:>11} {:>11}",
         time(row.begun_ns).replace(".000Z", "Z"),
         row.first_tick,
         row.ticks,
@@ -124,6 +124,12 @@ fn sum(totals: &Totals) -> String {
         0 => "\nticks     none\n".to_owned(),
         _ => format!("\nticks     {ticks}, from {first_tick} to {last_tick}\n"),
     };
+    if totals.left_behind > 0 {
+        text += &format!(
+            "          {} of them were left behind by a rollback, and count too\n",
+            totals.left_behind
+        );
+    }
     text += &format!("sessions  {opened} opened, {closed} closed\n");
     text += &format!("packets   {}, {}\n", traffic.packets, ByteSize(traffic.bytes_in));
     text += &format!("replies   {}, {}\n", traffic.replies, ByteSize(traffic.bytes_out));
