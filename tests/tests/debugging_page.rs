@@ -79,7 +79,7 @@ fn the_reader_of_the_debugging_page_sees_what_it_shows() {
         [&faulty, &mended].iter().all(|host| std::net::TcpStream::connect(host.logic()).is_ok())
     });
     let shown = shown();
-    assert_eq!(shown.len(), 8, "{shown:#?}");
+    assert_eq!(shown.len(), 9, "{shown:#?}");
     let fix = shown.iter().position(|(_, output)| output.starts_with("different")).unwrap();
     for (place, (command, output)) in shown.iter().enumerate() {
         let logic = if place < fix { faulty.logic() } else { mended.logic() };

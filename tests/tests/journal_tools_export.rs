@@ -216,6 +216,9 @@ fn nothing_of_what_is_redacted_is_left() {
         [[value]]
         path = "secret"
         remove = true
+        [[value]]
+        path = "misspelt"
+        remove = true
     "#;
     fs::write(&rules, text).unwrap();
     let rules = rules.to_str().unwrap();
@@ -228,7 +231,10 @@ fn nothing_of_what_is_redacted_is_left() {
     let from = (relay.journal_ticks().len() / 2).to_string();
     let output =
         journal(&relay, "cut", &["--redact", rules, "--from", &from, out.to_str().unwrap()]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    assert!(told.contains("name: ") && told.contains(" values replaced"), "{told}");
+    assert!(told.contains("warning: there is no value at misspelt"), "{told}");
     verify(&out).unwrap();
     holds_nothing_of(&everything(&out), &secrets);
     let whole = everything(&relay.journal());

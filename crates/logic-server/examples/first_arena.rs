@@ -110,7 +110,9 @@ impl Arena {
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:14002".into());
-    let listener = Address::Tcp(address).bind().await?;
+    let listener = Address::Tcp(address.clone()).bind().await.inspect_err(|_| {
+        eprintln!("cannot listen on {address}: does an older game run there still?");
+    })?;
     serve(listener, Options::default(), |_| Arena::default(), CancellationToken::new()).await;
     Ok(())
 }

@@ -9,6 +9,7 @@ use pulsegate_journal::Record;
 use pulsegate_protocol::proto::item::Item as Event;
 use pulsegate_protocol::proto::{Done, Open, Push, Reply, SegmentHead, Tick};
 use pulsegate_protocol::tick::{Gathering, Peek, peek};
+use pulsegate_replay::Place;
 
 use crate::error::Error;
 use edit::redacted;
@@ -29,6 +30,8 @@ pub struct Redaction {
     pseudonyms: Pseudonyms,
     /// The checksum of the last tick.
     previous: Option<u32>,
+    /// How many values each rule replaced.
+    replaced: Vec<u64>,
     kept: u64,
 }
 
@@ -39,7 +42,14 @@ impl Redaction {
     /// The system gives no random bytes.
     pub fn new(rules: Rules) -> Result<Self, Error> {
         let pseudonyms = Pseudonyms::new(rules.key.as_deref())?;
-        Ok(Self { rules, pseudonyms, previous: None, kept: 0 })
+        let replaced = vec![0; rules.values.len()];
+        Ok(Self { rules, pseudonyms, previous: None, replaced, kept: 0 })
+    }
+
+    /// The path of each rule, and how many values it replaced so far.
+    pub fn replaced(&self) -> impl Iterator<Item = (&Place, u64)> {
+        let places = self.rules.values.iter().map(|rule| &rule.place);
+        places.zip(self.replaced.iter().copied())
     }
 
     /// How many bodies were kept as they are, because they are no JSON object or array and the
@@ -130,7 +140,7 @@ impl Redaction {
     }
 
     fn body(&mut self, body: &[u8]) -> Vec<u8> {
-        match redacted(body, &self.rules.values, &self.pseudonyms) {
+        match redacted(body, &self.rules.values, &self.pseudonyms, &mut self.replaced) {
             Some(Ok(body)) => body,
             // What is JSON and cannot be taken apart may hold anything.
             Some(Err(_)) => vec![0; body.len()],

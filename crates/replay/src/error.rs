@@ -56,8 +56,8 @@ pub enum Error {
     /// What the logic server needs to know before the range is not kept.
     #[error(
         "the logic server begins without a state, and the journal holds neither a snapshot before \
-         the range nor the ticks from the first one: it begins at tick {first}; with --prelude it \
-         is told who was present, and the rest of the state is missing"
+         the range nor the ticks from the first one: it begins at tick {first}; \
+         `pulsegate replay --prelude` tells it who was present, and the rest of the state is missing"
     )]
     NoBeginning {
         /// The first tick that there is.
@@ -173,7 +173,7 @@ impl Error {
 
 fn hint(code: Code) -> &'static str {
     match code {
-        Code::Live | Code::Owned => "it serves live players; start another one for the replay. ",
+        Code::Owned => "it serves live players; start another one for the replay. ",
         Code::Secret => "give the secret that it shares with its relay with --secret. ",
         _ => "",
     }

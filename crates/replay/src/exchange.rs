@@ -56,7 +56,7 @@ pub(crate) struct Standing {
 /// Who hears the answers.
 pub(crate) enum Listener<'a, 'b, A> {
     Nobody,
-    /// All of them are handed on, as they come.
+    /// Those of the range are handed on, as they come.
     Channel(mpsc::Sender<Answer>),
     /// Those of the range, each before the next tick is sent.
     Watch(&'a mut Watch<'b, A>),
@@ -81,8 +81,7 @@ pub(crate) async fn run<A: Audience>(
             (Some(answers), Some((watch, taken)))
         }
     };
-    let heard_from = if watch.is_some() { plan.from } else { 0 };
-    let mut receiving = Receiving::new(&mut link.incoming, answers, heard_from, pongs, standing);
+    let mut receiving = Receiving::new(&mut link.incoming, answers, plan.from, pongs, standing);
     let link = Alive::new(&mut link.outgoing, owed);
     let mut sending =
         Sending { link, standing, from: plan.from, pacing, since: None, stopped: false, watch };

@@ -1,6 +1,6 @@
 //! The connection to the logic server, and its handshake.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -12,7 +12,7 @@ use pulsegate_protocol::proto::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::codec::{FramedRead, LengthDelimitedCodec};
 
 use crate::args::ReplayArgs;
@@ -21,6 +21,10 @@ use crate::recording::Recording;
 
 /// How long the logic server has to accept, and then to answer the hello.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long one is waited for that is being started, and how often it is looked for.
+const STARTS_WITHIN: Duration = Duration::from_secs(3);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 pub(crate) type Socket = Box<dyn Stream>;
 
@@ -56,7 +60,7 @@ pub(crate) async fn meet(
     first: u64,
 ) -> Result<Met, Error> {
     let address = args.logic();
-    let socket = timeout(PATIENCE, open(address))
+    let socket = timeout(PATIENCE, open_started(address))
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
         .map_err(|source| Error::Connect { address: address.to_owned(), source })?;
@@ -76,6 +80,22 @@ pub(crate) async fn meet(
     };
     let resume = check(&welcome, &hello, &args.secret)?;
     Ok(Met { link: Link { incoming, outgoing }, name: welcome.name, resume })
+}
+
+/// Tries again for a while, if nobody listens there yet.
+async fn open_started(address: &str) -> io::Result<Socket> {
+    let deadline = Instant::now() + STARTS_WITHIN;
+    loop {
+        match open(address).await {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound)
+                    && Instant::now() < deadline =>
+            {
+                sleep(LOOK_EVERY).await;
+            }
+            opened => return opened,
+        }
+    }
 }
 
 async fn open(address: &str) -> io::Result<Socket> {

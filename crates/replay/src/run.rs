@@ -50,7 +50,7 @@ pub struct Summary {
     pub played: u64,
     /// The last tick that was answered.
     pub last_tick: u64,
-    /// What the logic server would have sent to clients.
+    /// What the logic server would have sent to clients in the range.
     pub replies: u64,
     /// The logic server's hash of its state at the end, if it makes one: 16 hexadecimal digits.
     pub state_hash: Option<String>,

@@ -33,8 +33,8 @@ pub enum Addressee {
     Nobody,
 }
 
-/// Bytes of a client or of logic. Shown as text if they are text, else as hexadecimal digits; cut, by
-/// the precision if there is one (`{:.100}`).
+/// Bytes of a client or of logic. Shown as text if they are text that can be seen, else as hexadecimal
+/// digits; cut, by the precision if there is one (`{:.100}`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Body(pub Bytes);
 
@@ -83,6 +83,10 @@ pub(crate) fn cut(text: &str, longest: usize) -> String {
         shown.push('…');
     }
     shown
+}
+
+fn can_be_seen(char: char) -> bool {
+    !char.is_control() || char.is_whitespace()
 }
 
 impl Addressee {
@@ -134,8 +138,8 @@ impl fmt::Display for Body {
         let longest = f.precision().unwrap_or(SHOWN);
         match std::str::from_utf8(&self.0) {
             Ok("") => f.write_str("(empty)"),
-            Ok(text) => f.write_str(&cut(text, longest)),
-            Err(_) => {
+            Ok(text) if text.chars().all(can_be_seen) => f.write_str(&cut(text, longest)),
+            _ => {
                 let bytes = &self.0[..self.0.len().min(longest / 3)];
                 let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
                 let rest = if bytes.len() < self.0.len() { "…" } else { "" };
@@ -156,6 +160,13 @@ mod tests {
     use pulsegate_protocol::proto::{Close, Packet, Reason};
 
     use super::*;
+
+    #[test]
+    fn what_cannot_be_seen_is_shown_in_hex() {
+        for (bytes, shown) in [("a\tb\n", "a b "), ("\0\0", "0x0000"), ("", "(empty)")] {
+            assert_eq!(Body(bytes.into()).to_string(), shown);
+        }
+    }
 
     #[test]
     fn inputs_are_told_by_session_and_kind() {

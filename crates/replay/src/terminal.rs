@@ -6,7 +6,7 @@ use std::fmt;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 
 use self::keys::{Keys, Single};
 use crate::args::ReplayArgs;
@@ -42,7 +42,13 @@ pub async fn run(args: ReplayArgs) -> ExitCode {
 }
 
 pub(crate) fn bar() -> ProgressBar {
-    ProgressBar::new(0).with_style(style("{bar:30} {msg} · {per_sec} · {eta} left"))
+    let left = |state: &ProgressState, text: &mut dyn fmt::Write| {
+        // A logic server that stands still says nothing of the time to come.
+        if state.per_sec() >= 1.0 {
+            let _ = write!(text, " · {:#} left", HumanDuration(state.eta()));
+        }
+    };
+    ProgressBar::new(0).with_style(style("{bar:30} {msg} · {per_sec}{left}").with_key("left", left))
 }
 
 fn style(template: &str) -> ProgressStyle {

@@ -9,27 +9,29 @@ use super::rules::{Action, Rule};
 use pulsegate_replay::Step;
 
 /// A body with its values replaced; byte for byte the same if none is. Nothing if it is no JSON
-/// object or array, an error if it is one that cannot be taken apart.
+/// object or array, an error if it is one that cannot be taken apart. Each rule's values are counted.
 pub(super) fn redacted(
     body: &[u8],
     rules: &[Rule],
     pseudonyms: &Pseudonyms,
+    replaced: &mut [u64],
 ) -> Option<serde_json::Result<Vec<u8>>> {
     let text = std::str::from_utf8(body).ok()?;
     let value: &RawValue = serde_json::from_str(text).ok()?;
     if !value.get().starts_with(['{', '[']) {
         return None;
     }
-    let rules = rules.iter().map(|rule| (rule.place.steps(), &rule.action)).collect();
-    Some(edit(value, rules, pseudonyms).map(|edited| match edited {
+    let due = (0..).zip(rules).map(|(index, rule)| (rule.place.steps(), index)).collect();
+    let edited = Edit { rules, pseudonyms, replaced }.value(value, due);
+    Some(edited.map(|edited| match edited {
         Edited::Same => body.to_vec(),
         Edited::New(text) => text.into_bytes(),
         Edited::Removed => Vec::new(),
     }))
 }
 
-/// The rules for a value: what is left of their paths.
-type Due<'a> = Vec<(&'a [Step], &'a Action)>;
+/// The rules for a value: what is left of their paths, and which they are.
+type Due<'a> = Vec<(&'a [Step], usize)>;
 
 enum Edited {
     Same,
@@ -37,45 +39,49 @@ enum Edited {
     Removed,
 }
 
-fn edit(value: &RawValue, due: Due<'_>, pseudonyms: &Pseudonyms) -> serde_json::Result<Edited> {
-    if let Some((_, action)) = due.iter().find(|(steps, _)| steps.is_empty()) {
-        return Ok(match action {
-            Action::Set(value) => Edited::New(value.to_string()),
-            Action::Pseudonym => Edited::New(pseudonyms.value(value.get()).to_string()),
-            Action::Remove => Edited::Removed,
-        });
-    }
-    let next = |takes: &dyn Fn(&Step) -> bool| -> Due<'_> {
-        let taken = due.iter().filter(|(steps, _)| takes(&steps[0]));
-        taken.map(|(steps, action)| (&steps[1..], *action)).collect()
-    };
-    let text = value.get();
-    if text.starts_with('{') {
-        let Members(members) = serde_json::from_str(text)?;
-        let edited = members.iter().map(|(key, member)| {
-            let edited = edit_if_due(member, next(&|step| step.takes_key(key)), pseudonyms)?;
-            let name = serde_json::to_string(key)?;
-            Ok((edited, format!("{name}:"), *member))
-        });
-        return Ok(join('{', '}', &edited.collect::<serde_json::Result<Vec<_>>>()?));
-    }
-    if text.starts_with('[') {
-        let elements: Vec<&RawValue> = serde_json::from_str(text)?;
-        let edited = elements.iter().enumerate().map(|(index, element)| {
-            let edited = edit_if_due(element, next(&|step| step.takes_index(index)), pseudonyms)?;
-            Ok((edited, String::new(), *element))
-        });
-        return Ok(join('[', ']', &edited.collect::<serde_json::Result<Vec<_>>>()?));
-    }
-    Ok(Edited::Same)
+struct Edit<'a> {
+    rules: &'a [Rule],
+    pseudonyms: &'a Pseudonyms,
+    replaced: &'a mut [u64],
 }
 
-fn edit_if_due(
-    value: &RawValue,
-    due: Due<'_>,
-    pseudonyms: &Pseudonyms,
-) -> serde_json::Result<Edited> {
-    if due.is_empty() { Ok(Edited::Same) } else { edit(value, due, pseudonyms) }
+impl Edit<'_> {
+    fn value(&mut self, value: &RawValue, due: Due<'_>) -> serde_json::Result<Edited> {
+        if due.is_empty() {
+            return Ok(Edited::Same);
+        }
+        if let Some((_, rule)) = due.iter().find(|(steps, _)| steps.is_empty()) {
+            self.replaced[*rule] += 1;
+            return Ok(match &self.rules[*rule].action {
+                Action::Set(value) => Edited::New(value.to_string()),
+                Action::Pseudonym => Edited::New(self.pseudonyms.value(value.get()).to_string()),
+                Action::Remove => Edited::Removed,
+            });
+        }
+        let next = |takes: &dyn Fn(&Step) -> bool| -> Due<'_> {
+            let taken = due.iter().filter(|(steps, _)| takes(&steps[0]));
+            taken.map(|(steps, rule)| (&steps[1..], *rule)).collect()
+        };
+        let text = value.get();
+        if text.starts_with('{') {
+            let Members(members) = serde_json::from_str(text)?;
+            let edited = members.iter().map(|(key, member)| {
+                let edited = self.value(member, next(&|step| step.takes_key(key)))?;
+                let name = serde_json::to_string(key)?;
+                Ok((edited, format!("{name}:"), *member))
+            });
+            return Ok(join('{', '}', &edited.collect::<serde_json::Result<Vec<_>>>()?));
+        }
+        if text.starts_with('[') {
+            let elements: Vec<&RawValue> = serde_json::from_str(text)?;
+            let edited = elements.iter().enumerate().map(|(index, element)| {
+                let edited = self.value(element, next(&|step| step.takes_index(index)))?;
+                Ok((edited, String::new(), *element))
+            });
+            return Ok(join('[', ']', &edited.collect::<serde_json::Result<Vec<_>>>()?));
+        }
+        Ok(Edited::Same)
+    }
 }
 
 /// Puts parts together again: how each was edited, what stands before it, and what it was.
@@ -126,7 +132,9 @@ mod tests {
     fn edited(body: &str, rules: &str) -> String {
         let rules: Rules = rules.parse().unwrap();
         let pseudonyms = Pseudonyms::new(Some("k")).unwrap();
-        let body = redacted(body.as_bytes(), &rules.values, &pseudonyms).unwrap().unwrap();
+        let mut replaced = vec![0; rules.values.len()];
+        let body = redacted(body.as_bytes(), &rules.values, &pseudonyms, &mut replaced);
+        let body = body.unwrap().unwrap();
         String::from_utf8(body).unwrap()
     }
 
@@ -159,10 +167,21 @@ mod tests {
     }
 
     #[test]
+    fn what_each_rule_replaced_is_counted() {
+        let rules = "[[value]]\npath = \"a[*]\"\nset = 1\n[[value]]\npath = \"b\"\nremove = true";
+        let (rules, mut replaced) = (rules.parse::<Rules>().unwrap(), [0; 2]);
+        let pseudonyms = Pseudonyms::new(Some("k")).unwrap();
+        for body in [r#"{"a":[1,2,3]}"#, r#"{"a":[4],"c":{"b":5}}"#] {
+            redacted(body.as_bytes(), &rules.values, &pseudonyms, &mut replaced).unwrap().unwrap();
+        }
+        assert_eq!(replaced, [4, 0]);
+    }
+
+    #[test]
     fn what_is_no_object_or_array_is_left_to_others() {
         let pseudonyms = Pseudonyms::new(Some("k")).unwrap();
         for body in ["", "a", "1", "\"{}\"", "{} x", "{"] {
-            assert!(redacted(body.as_bytes(), &[], &pseudonyms).is_none(), "{body}");
+            assert!(redacted(body.as_bytes(), &[], &pseudonyms, &mut []).is_none(), "{body}");
         }
     }
 
@@ -170,7 +189,7 @@ mod tests {
     fn what_cannot_be_taken_apart_is_an_error() {
         let rules: Rules = "[[value]]\npath = \"a\"\nremove = true".parse().unwrap();
         let pseudonyms = Pseudonyms::new(Some("k")).unwrap();
-        let odd = redacted(br#"{"\ud800":1,"a":2}"#, &rules.values, &pseudonyms);
+        let odd = redacted(br#"{"\ud800":1,"a":2}"#, &rules.values, &pseudonyms, &mut [0]);
         assert!(odd.is_some_and(|odd| odd.is_err()));
     }
 }

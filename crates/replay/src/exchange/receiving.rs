@@ -23,8 +23,8 @@ pub(crate) struct Answer {
 pub(super) struct Receiving<'a> {
     incoming: &'a mut Incoming,
     answers: Option<mpsc::Sender<Answer>>,
-    /// The first tick whose answer is handed on.
-    heard_from: u64,
+    /// The first tick whose answer is handed on, and whose replies count.
+    from: u64,
     /// The answer that is to come.
     next: Answer,
     pongs: mpsc::Sender<Pong>,
@@ -35,11 +35,11 @@ impl<'a> Receiving<'a> {
     pub(super) fn new(
         incoming: &'a mut Incoming,
         answers: Option<mpsc::Sender<Answer>>,
-        heard_from: u64,
+        from: u64,
         pongs: mpsc::Sender<Pong>,
         standing: &'a watch::Sender<Standing>,
     ) -> Self {
-        Self { incoming, answers, heard_from, next: Answer::default(), pongs, standing }
+        Self { incoming, answers, from, next: Answer::default(), pongs, standing }
     }
 
     /// Takes answers until the link breaks.
@@ -81,7 +81,7 @@ impl<'a> Receiving<'a> {
         let (tick, state_hash, replies) = (done.tick, done.state_hash, done.replies.len() as u64);
         let answer = Answer { done, ..std::mem::take(&mut self.next) };
         if let Some(answers) = &self.answers
-            && tick >= self.heard_from
+            && tick >= self.from
         {
             // Whoever takes no more of them has seen enough.
             let _ = answers.send(answer).await;
@@ -90,7 +90,7 @@ impl<'a> Receiving<'a> {
         self.standing.send_modify(|standing| {
             standing.answered = tick;
             standing.ticks_answered += 1;
-            standing.replies += replies;
+            standing.replies += if tick >= self.from { replies } else { 0 };
             standing.state_hash = state_hash;
         });
         Ok(())
@@ -98,7 +98,11 @@ impl<'a> Receiving<'a> {
 
     fn pushed(&mut self, push: Push) {
         let replies = push.replies.len();
-        self.standing.send_modify(|standing| standing.replies += replies as u64);
+        self.standing.send_modify(|standing| {
+            if standing.answered + 1 >= self.from {
+                standing.replies += replies as u64;
+            }
+        });
         let room = PUSHED - self.next.pushed.len();
         self.next.pushed.extend(push.replies.into_iter().take(room));
         self.next.pushed_left_out += replies.saturating_sub(room);

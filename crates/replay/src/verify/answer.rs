@@ -28,8 +28,11 @@ pub(crate) fn first_difference(
 
 fn reply(index: usize, recorded: &Reply, now: &Reply, ignored: &[Ignore]) -> Option<Difference> {
     let (to, to_now) = (Addressee::of(recorded), Addressee::of(now));
+    let body = |reply: &Reply| Body(reply.payload.clone());
     if to != to_now {
-        return Some(Difference::Addressee { index, recorded: to, now: to_now });
+        let (recorded_body, now_body) = (body(recorded), body(now));
+        let (recorded, now) = (to, to_now);
+        return Some(Difference::Addressee { index, recorded, now, recorded_body, now_body });
     }
     if recorded.payload == now.payload {
         return None;
@@ -43,7 +46,7 @@ fn reply(index: usize, recorded: &Reply, now: &Reply, ignored: &[Ignore]) -> Opt
     }
     let both = recorded.payload.iter().zip(&now.payload);
     let offset = both.take_while(|(recorded, now)| recorded == now).count();
-    let (recorded, now) = (Body(recorded.payload.clone()), Body(now.payload.clone()));
+    let (recorded, now) = (body(recorded), body(now));
     Some(Difference::Bytes { index, to, offset, recorded, now })
 }
 
@@ -109,7 +112,7 @@ mod tests {
             ),
             (
                 done([to(1, r#"{"x": 1}"#), to(3, "hello")], &[], None),
-                "reply 1: for session 2 as recorded, for session 3 now",
+                "reply 1: to session 2 as recorded: hello; to session 3 now: hello",
             ),
             (
                 done([to(1, r#"{"x":1}"#), to(2, "help!")], &[], None),

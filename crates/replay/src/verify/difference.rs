@@ -47,6 +47,10 @@ pub enum Difference {
         recorded: Addressee,
         /// Whom it is for now.
         now: Addressee,
+        /// What it said.
+        recorded_body: Body,
+        /// What it says now.
+        now_body: Body,
     },
     /// A reply that was recorded, and is not there now.
     Missing {
@@ -123,8 +127,10 @@ impl Difference {
                 let (before, after) = (recorded.0.len(), now.0.len());
                 format!("from byte {offset} on; {before} bytes recorded, {after} now")
             }
-            Self::Addressee { recorded, now, .. } => {
-                format!("for {recorded} as recorded, for {now} now")
+            Self::Addressee { recorded, now, recorded_body, now_body, .. } => {
+                format!(
+                    "to {recorded} as recorded: {recorded_body:.100}; to {now} now: {now_body:.100}"
+                )
             }
             Self::Missing { body, .. } => format!("recorded, and not there now: {body}"),
             Self::Additional { body, .. } => format!("there now, and not recorded: {body}"),

@@ -77,8 +77,8 @@ fn sides(difference: &Difference) -> Markup {
     let (recorded, now) = match difference {
         Difference::Value { recorded, now, .. } => (value(recorded), value(now)),
         Difference::Bytes { recorded, now, .. } => (recorded.to_string(), now.to_string()),
-        Difference::Addressee { recorded, now, .. } => {
-            (format!("for {recorded}"), format!("for {now}"))
+        Difference::Addressee { recorded, now, recorded_body, now_body, .. } => {
+            (format!("to {recorded}: {recorded_body}"), format!("to {now}: {now_body}"))
         }
         Difference::Missing { body, .. } => (body.to_string(), "no such reply".into()),
         Difference::Additional { body, .. } => ("no such reply".into(), body.to_string()),

@@ -81,17 +81,17 @@ pub(crate) async fn conclude(about: Verdict, compared: Compared) -> Result<Verdi
         return Err(Error::NothingCompared { unanswered: tally.unanswered });
     }
     let found = match found {
-        Some(found) => Some(describe(about.journal.clone(), found).await?),
+        Some(found) => Some(describe(about.journal.clone(), tally.first_tick, found).await?),
         None => None,
     };
     Ok(Verdict { tally, found, ..about })
 }
 
-async fn describe(dir: PathBuf, found: Found) -> Result<Finding, Error> {
+async fn describe(dir: PathBuf, first: u64, found: Found) -> Result<Finding, Error> {
     let Found { tick, difference, replies } = found;
     let session = difference.session();
     let (around, inputs, inputs_left_out) =
-        blocking(move || surroundings::of(&dir, tick, replies, session)).await?;
+        blocking(move || surroundings::of(&dir, first..tick, replies, session)).await?;
     let itself = around.iter().find(|around| around.tick == tick);
     let time = itself.map_or_else(Timestamp::default, |around| around.time);
     Ok(Finding { tick, time, session, difference, around, inputs, inputs_left_out })

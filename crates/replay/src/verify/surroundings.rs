@@ -1,5 +1,6 @@
 //! The ticks around a difference, and what went into the one that differs.
 
+use std::ops::Range;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -21,19 +22,24 @@ const INPUTS: usize = 40;
 /// So many records behind the last tick an answer is looked for.
 const PATIENCE: usize = 1000;
 
-/// The ticks around, the inputs of the tick, and how many of those were left out. `replies` is how
-/// many there are now. If not all inputs can be shown, the session's own are.
+/// The ticks around the one behind those that are the `same`, its inputs, and how many of those were
+/// left out. `replies` is how many there are now. If not all inputs can be shown, the session's own are.
 pub(crate) fn of(
     dir: &Path,
-    tick: u64,
+    same: Range<u64>,
     replies: usize,
     session: Option<u64>,
 ) -> Result<(Vec<Around>, Vec<Input>, usize), Error> {
     let recording = Recording::open(dir)?;
+    let tick = same.end;
     let reader = recording.reader(tick.saturating_sub(SIDE).max(recording.first_tick()))?;
     let (mut around, items) = ticks(reader, tick)?;
-    for near in around.iter_mut().filter(|near| near.tick == tick) {
-        near.now = Some(replies);
+    for near in &mut around {
+        if same.contains(&near.tick) {
+            near.now = near.recorded;
+        } else if near.tick == tick {
+            near.now = Some(replies);
+        }
     }
     let mut inputs: Vec<_> = items.into_iter().map(Input::of).collect();
     let all = inputs.len();

@@ -78,7 +78,7 @@ pub struct Around {
     pub inputs: usize,
     /// How many replies were recorded, if it was answered.
     pub recorded: Option<usize>,
-    /// How many there were now, if it is the tick that differs.
+    /// How many there were now, up to the tick that differs.
     pub now: Option<usize>,
 }
 

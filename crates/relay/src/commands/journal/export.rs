@@ -11,7 +11,7 @@ use pulsegate_protocol::proto::Open;
 use pulsegate_recording::export::{Capture, Captured, RelayAddress, Table};
 use pulsegate_recording::{Entry, Filter, Redaction, line, present_before};
 
-use super::parts::{redaction, tell_of_kept};
+use super::parts::{redaction, tell_of_redaction};
 use super::selection::{Part, Wanted, tell_of_others};
 
 /// What to export.
@@ -67,7 +67,7 @@ impl ExportArgs {
             Format::Pcapng => self.capture(out, &mut redaction)?,
         };
         tell_of_others(&filter);
-        redaction.iter().for_each(tell_of_kept);
+        redaction.iter().for_each(tell_of_redaction);
         Ok(done.and_then(|()| out.flush()))
     }
 

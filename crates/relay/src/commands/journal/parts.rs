@@ -51,7 +51,7 @@ pub(super) fn run(out: &mut impl Write, args: &CutArgs) -> miette::Result<io::Re
         None => Range::find(&args.part.dir, None, None).into_diagnostic()?,
     };
     let cut = cut(&args.part.dir, &range, &args.out, redaction.as_mut()).into_diagnostic()?;
-    redaction.iter().for_each(tell_of_kept);
+    redaction.iter().for_each(tell_of_redaction);
     Ok(out.write_all(what_was_cut(&cut).as_bytes()))
 }
 
@@ -61,12 +61,18 @@ pub(super) fn redaction(rules: Option<&Path>) -> miette::Result<Option<Redaction
     redaction.transpose().into_diagnostic()
 }
 
-/// Tells of bodies that no rule could look into.
-pub(super) fn tell_of_kept(redaction: &Redaction) {
+/// Tells what became of each rule, and of bodies that no rule could look into.
+pub(super) fn tell_of_redaction(redaction: &Redaction) {
+    for (path, replaced) in redaction.replaced() {
+        match replaced {
+            0 => eprintln!("warning: there is no value at {path}: nothing was replaced there"),
+            replaced => eprintln!("{path}: {replaced} values replaced"),
+        }
+    }
     match redaction.kept() {
         0 => {}
         kept => eprintln!(
-            "{kept} bodies are no JSON objects or arrays and were kept as they are; \
+            "warning: {kept} bodies are no JSON objects or arrays and were kept as they are; \
              raw = \"zeros\" in the rules replaces them"
         ),
     }
@@ -78,7 +84,11 @@ fn what_was_cut(cut: &Cut) -> String {
     text += &match snapshot {
         Some(tick) => format!("  begins with the snapshot after tick {tick}\n"),
         None if *first == 1 => String::new(),
-        None => "  has no snapshot to begin with; its head says who is present\n".to_owned(),
+        None => {
+            "  has no snapshot to begin with, only who is present: a game with state cannot be \
+                 brought to its first tick\n"
+                .to_owned()
+        }
     };
     if asked > first {
         text += &format!(
