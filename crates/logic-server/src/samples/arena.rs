@@ -43,9 +43,10 @@ struct View {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Command {
-    Move(Direction),
+#[serde(deny_unknown_fields)]
+struct Command {
+    #[serde(rename = "move")]
+    direction: Direction,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -100,7 +101,7 @@ impl Logic for Arena {
 
 impl Arena {
     fn obey(&mut self, session: u64, command: &[u8]) -> Result<(), String> {
-        let Command::Move(direction) = serde_json::from_slice(command)
+        let Command { direction } = serde_json::from_slice(command)
             .map_err(|error| format!(r#"expected a command like {{"move":"north"}}: {error}"#))?;
         let place = self.players.get_mut(&session).ok_or("you are not in the arena")?;
         place.step(direction);
