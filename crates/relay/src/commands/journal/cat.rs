@@ -62,7 +62,7 @@ impl CatArgs {
         let first = match from {
             _ if !self.follow => return self.part.open(),
             Some(Point::Tick(tick)) => *tick,
-            None => pulsegate_journal::info(dir).into_diagnostic()?.last_tick + 1,
+            None => pulsegate_journal::outline(dir).into_diagnostic()?.last_tick + 1,
             Some(_) => return self.part.open(),
         };
         let last = match until {
