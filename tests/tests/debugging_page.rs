@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -39,7 +40,8 @@ fn printed(arguments: &str, logic: SocketAddr) -> String {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"\n\n\n\n").unwrap();
+    // Most read no keys, and may have ended by now.
+    let _ = child.stdin.take().unwrap().write_all(b"\n\n\n\n");
     let output = child.wait_with_output().unwrap();
     lasting(&String::from_utf8([output.stderr, output.stdout].concat()).unwrap())
 }
