@@ -11,7 +11,7 @@ use pulsegate_journal::{Reader, Record};
 use pulsegate_protocol::proto::Done;
 use pulsegate_tests::host::Host;
 use pulsegate_tests::{FakeLogic, PATIENCE, TestRelay, alone, pulsegate};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// From one wave to the next.
 const CYCLE: u64 = 40;
@@ -55,10 +55,19 @@ fn tune(relay: &TestRelay, arguments: &[&str]) -> Output {
     pulsegate().arg("tune").arg(relay.journal()).args(arguments).output().unwrap()
 }
 
-fn tuned(relay: &TestRelay, goal: &str) -> Value {
-    let output = tune(relay, &["--goal", goal, "--json"]);
+fn tuned(relay: &TestRelay, arguments: &[&str]) -> Value {
+    let output = tune(relay, &[&["--json"], arguments].concat());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// What the tuner shows of these ticks as they were.
+fn shown(relay: &TestRelay, first: u64, last: u64) -> Seen {
+    let range = ["--from", &first.to_string(), "--until", &last.to_string()];
+    let tuning = tuned(relay, &range);
+    assert_eq!(tuning["work"]["ticks"], last - first + 1);
+    assert_eq!(tuning["recorded"]["last"]["tick"], last);
+    Seen::told(&tuning["recorded"]["figures"])
 }
 
 /// The lines of `[tick]`, as the harness takes them.
@@ -67,12 +76,34 @@ fn settings(toml: &str) -> String {
     lines.map(|line| format!("tick.{line}\n")).collect()
 }
 
-/// What a relay really did.
+/// What a relay did, or is said to do.
 #[derive(Debug)]
 struct Seen {
     rate: f64,
     deviation_ms: f64,
     asleep: f64,
+}
+
+impl Seen {
+    /// By the tuner's figures.
+    fn told(figures: &Value) -> Self {
+        let figure = |pointer: &str| figures.pointer(pointer).unwrap().as_f64().unwrap();
+        let deviation_ms = figure("/interval/deviation_us") / 1e3;
+        Self { rate: figure("/rate"), deviation_ms, asleep: figure("/asleep") }
+    }
+
+    #[track_caller]
+    fn assert_is(&self, other: &Self, within: f64) {
+        let pairs = [
+            ("beats per second", self.rate, other.rate),
+            ("spread", self.deviation_ms, other.deviation_ms),
+            ("share asleep", self.asleep, other.asleep),
+        ];
+        for (what, this, other) in pairs {
+            let off = (this - other).abs() / other;
+            assert!(off <= within, "{what}: {this}, and not {other}");
+        }
+    }
 }
 
 /// By the times in the ticks themselves, and what the relay says that it slept.
@@ -99,29 +130,48 @@ fn seen(relay: &TestRelay) -> Seen {
     Seen { rate: 1e3 / mean, deviation_ms: variance.sqrt(), asleep }
 }
 
-#[track_caller]
-fn assert_within_a_tenth(what: &str, seen: f64, foretold: f64) {
-    let off = (seen - foretold).abs() / foretold;
-    assert!(off <= 0.1, "{what}: {seen} seen, {foretold} foretold");
-}
-
 #[test]
 fn a_relay_set_as_recommended_beats_as_foretold() {
     let _turn = alone();
     let overloaded = played("tick.sleep = '60ms'");
     for goal in ["gentle", "fast", "steady"] {
-        let tuning = tuned(&overloaded, goal);
+        let tuning = tuned(&overloaded, &["--goal", goal]);
         let wanted = tuning["wanted_rate"].as_f64().unwrap();
         assert!((wanted - 1000.0 / 60.0).abs() < 0.01, "not the recorded relay's own: {wanted}");
         let relay = played(&settings(tuning["toml"].as_str().unwrap()));
-        let (seen, foretold) = (seen(&relay), &tuning["recommended"]["figures"]);
+        let (seen, foretold) = (seen(&relay), Seen::told(&tuning["recommended"]["figures"]));
         eprintln!("{goal}: {seen:?}\n{}", tuning["recommended"]);
-        let figure = |pointer: &str| foretold.pointer(pointer).unwrap().as_f64().unwrap();
-        assert_within_a_tenth("beats per second", seen.rate, figure("/rate"));
-        let spread_ms = figure("/interval/deviation_us") / 1e3;
-        assert_within_a_tenth("spread", seen.deviation_ms, spread_ms);
-        assert_within_a_tenth("share asleep", seen.asleep, figure("/asleep"));
+        seen.assert_is(&foretold, 0.1);
+        shown(&relay, FIRST, TICKS).assert_is(&seen, 0.001);
     }
+}
+
+#[test]
+fn the_recorded_beats_are_shown_beside_what_is_foretold_of_the_same_settings() {
+    let _turn = alone();
+    let relay = played("tick.sleep = '60ms'");
+    let tuning = tuned(&relay, &[]);
+    let recorded = &tuning["recorded"];
+    assert_eq!(recorded["in_force"], json!(["adaptive"]));
+    let tick = json!({"strategy": "adaptive", "sleep": "60ms", "budget": "0s"});
+    let candidates = tuning["candidates"].as_array().unwrap();
+    let foretold = candidates.iter().find(|it| it["tick"] == tick).unwrap();
+    Seen::told(&recorded["figures"]).assert_is(&Seen::told(&foretold["figures"]), 0.1);
+
+    // The last second of it, by the clock.
+    let last = recorded["last"]["time"].as_str().unwrap();
+    let (day, time) = (&last[..10], &last[11..19]);
+    let mut command = pulsegate();
+    command.env("TZ", "UTC").arg("tune").arg(relay.journal()).args(["--from", time]);
+    let output = command.output().unwrap();
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains(&format!("{day} {time} to {time} +00:00")), "{text}");
+    let notes = String::from_utf8(output.stderr).unwrap();
+    assert!(notes.contains(&format!("{time} is taken as {day} {time} +00:00")), "{notes}");
+    let too_wide: Vec<_> = text.lines().filter(|line| line.chars().count() > 80).collect();
+    // How long the path is, is not the tuner's doing.
+    assert!(too_wide.iter().all(|line| line.starts_with("work")), "{too_wide:?}");
 }
 
 #[test]
@@ -171,5 +221,5 @@ fn a_journal_that_tells_nothing_is_refused_with_what_to_do() {
     let output = tune(&relay, &[]);
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("holds no tick that logic answered in time"), "{said}");
+    assert!(said.contains("holds no tick there that logic answered in time"), "{said}");
 }

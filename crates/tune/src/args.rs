@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
+use pulsegate_replay::Point;
 
 use crate::goal::Goal;
 use crate::work::Distribution;
@@ -14,6 +15,16 @@ pub struct TuneArgs {
     /// Work times from a journal's directory; a relay may be writing it.
     #[arg(value_name = "DIR")]
     pub journal: Option<PathBuf>,
+
+    /// The first tick of the journal that counts: its number; a time such as 2026-07-01T20:15:00Z,
+    /// or 14:03:10 on the recording's day; -5m, so long before its end; session:812:open or
+    /// session:812:close.
+    #[arg(long, value_name = "POINT", requires = "journal", allow_hyphen_values = true)]
+    pub from: Option<Point>,
+
+    /// The last tick that counts, given like the first.
+    #[arg(long, value_name = "POINT", requires = "journal", allow_hyphen_values = true)]
+    pub until: Option<Point>,
 
     /// Work times from a distribution: constant(10ms), uniform(5ms,30ms), exponential(8ms), or by
     /// mean and standard deviation normal(12ms,4ms), lognormal(12ms,4ms).

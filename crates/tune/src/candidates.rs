@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use pulsegate_cadence::{Overrun, Strategy};
 
+use crate::figures::Figures;
 use crate::work::Work;
 
 /// What `sleep` and `period` may be at least.
@@ -24,25 +25,54 @@ const LOADS: [f64; 3] = [0.9, 0.79, 0.65];
 /// Points of the distribution of the work.
 const QUANTILES: [f64; 4] = [0.5, 0.9, 0.99, 1.0];
 
-/// The longest budget, as a share of a period: sleep has to remain.
-const BUDGETS: [f64; 2] = [0.25, 0.5];
+/// Of the sleep: how much work leaves it untouched.
+const BUDGETS: [f64; 3] = [0.0, 1.0 / 3.0, 1.0];
 
 /// `overruns` and `calm` of `combined`: quick and slow to change sides. The first is the default.
 const SWITCHES: [(u32, u32); 3] = [(3, 20), (1, 5), (10, 50)];
 
-/// Strategies with settings, for work like this and a beat every `period`; fewer than 200. What is
-/// simple and near the defaults comes first.
+/// A strategy with its settings, and what came of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Candidate {
+    /// The strategy.
+    pub strategy: Strategy,
+    /// What its beats come to.
+    pub figures: Figures,
+    /// Whether it is a `combined` that is no better than one of its sides alone, or that changed
+    /// sides but once: in the long run it is that side.
+    pub is_needless: bool,
+}
+
+/// Strategies with settings, for work like this and a beat every `period`; fewer than 400. What is
+/// simple and near the defaults comes first. All are tried with the same times, and
+/// both [`sides`] of each `combined` are among them.
 pub fn candidates(work: &Work, period: Duration) -> Vec<Strategy> {
     let periods = periods(work, period);
+    let rests = periods.iter().map(|period| rest(*period, work.mean()));
+    let times = distinct(periods.iter().copied().chain(rests));
     let mut all = Vec::new();
-    all.extend(periods.iter().flat_map(|period| adaptive(*period)));
-    all.extend(periods.iter().flat_map(|period| fixed(*period, work.mean())));
-    all.extend(periods.iter().flat_map(|period| combined(*period)));
-    all.extend(periods.iter().flat_map(|period| deadline(*period)));
-    let mut distinct = Vec::with_capacity(all.len());
-    for strategy in all {
-        if !distinct.contains(&strategy) {
-            distinct.push(strategy);
+    all.extend(times.iter().flat_map(|time| adaptive(*time)));
+    all.extend(times.iter().map(|time| Strategy::Fixed { sleep: *time }));
+    all.extend(times.iter().flat_map(|time| combined(*time)));
+    all.extend(times.iter().flat_map(|time| deadline(*time)));
+    distinct(all)
+}
+
+/// What `combined` changes between; nothing for the others.
+pub fn sides(strategy: Strategy) -> Option<[Strategy; 2]> {
+    match strategy {
+        Strategy::Combined { sleep, budget, .. } => {
+            Some([Strategy::Fixed { sleep }, Strategy::Adaptive { sleep, budget }])
+        }
+        _ => None,
+    }
+}
+
+fn distinct<T: PartialEq>(all: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut distinct = Vec::new();
+    for one in all {
+        if !distinct.contains(&one) {
+            distinct.push(one);
         }
     }
     distinct
@@ -50,18 +80,18 @@ pub fn candidates(work: &Work, period: Duration) -> Vec<Strategy> {
 
 /// The wanted one first.
 fn periods(work: &Work, wanted: Duration) -> Vec<Duration> {
-    let mut periods = vec![wanted.clamp(SHORTEST, LONGEST)];
     let others = SHARES.map(|share| wanted.mul_f64(share)).into_iter();
     let by_load = LOADS.map(|load| work.mean().div_f64(load));
     // A real beat takes a little longer than its work.
     let by_quantile = QUANTILES.map(|share| work.quantile(share).mul_f64(1.02));
-    for period in others.chain(by_load).chain(by_quantile) {
-        let period = round(period).clamp(SHORTEST, LONGEST);
-        if !periods.contains(&period) {
-            periods.push(period);
-        }
-    }
-    periods
+    let others = others.chain(by_load).chain(by_quantile).map(round);
+    let all = std::iter::once(wanted).chain(others);
+    distinct(all.map(|period| period.clamp(SHORTEST, LONGEST)))
+}
+
+/// The sleep that makes a beat with work of this length as long as the period.
+fn rest(period: Duration, work: Duration) -> Duration {
+    round(period.saturating_sub(work)).max(SHORTEST)
 }
 
 /// Up to a number that is pleasant to read.
@@ -76,31 +106,19 @@ fn round(duration: Duration) -> Duration {
     Duration::from_micros((steps * step) as u64)
 }
 
-fn adaptive(period: Duration) -> impl Iterator<Item = Strategy> {
-    let constant = Strategy::Adaptive { sleep: period, budget: Duration::ZERO };
-    let longest = |share| {
-        let budget = round(period.mul_f64(share));
-        let sleep = period.saturating_sub(budget).max(SHORTEST);
-        Strategy::Adaptive { sleep, budget }
-    };
-    std::iter::once(constant).chain(BUDGETS.map(longest))
+fn adaptive(sleep: Duration) -> [Strategy; 3] {
+    budgets(sleep).map(|budget| Strategy::Adaptive { sleep, budget })
 }
 
-/// The sleep that makes the average beat as long as the period, and one as long as the period.
-fn fixed(period: Duration, mean_work: Duration) -> [Strategy; 2] {
-    let rest = round(period.saturating_sub(mean_work)).max(SHORTEST);
-    [rest, period].map(|sleep| Strategy::Fixed { sleep })
-}
-
-fn combined(period: Duration) -> impl Iterator<Item = Strategy> {
+fn combined(sleep: Duration) -> impl Iterator<Item = Strategy> {
     SWITCHES.into_iter().flat_map(move |(overruns, calm)| {
-        adaptive(period).take(2).filter_map(move |side| match side {
-            Strategy::Adaptive { sleep, budget } => {
-                Some(Strategy::Combined { sleep, budget, overruns, calm })
-            }
-            _ => None,
-        })
+        let budgets = budgets(sleep).into_iter().take(2);
+        budgets.map(move |budget| Strategy::Combined { sleep, budget, overruns, calm })
     })
+}
+
+fn budgets(sleep: Duration) -> [Duration; 3] {
+    BUDGETS.map(|share| round(sleep.mul_f64(share)))
 }
 
 fn deadline(period: Duration) -> [Strategy; 3] {
@@ -142,6 +160,13 @@ mod tests {
     }
 
     #[test]
+    fn both_sides_of_combined_are_tried_alone() {
+        let all = candidates(&Work::of("", vec![vec![MS(20), MS(60)]]), MS(50));
+        let sides: Vec<_> = all.iter().copied().filter_map(sides).flatten().collect();
+        assert!(sides.len() > 50 && sides.iter().all(|side| all.contains(side)), "{sides:?}");
+    }
+
+    #[test]
     fn settings_are_pleasant_to_read() {
         let round = |us| round(Duration::from_micros(us)).as_micros();
         assert_eq!(
@@ -158,7 +183,7 @@ mod tests {
         ) {
             let run = works.into_iter().map(Duration::from_micros).collect();
             let all = candidates(&Work::of("", vec![run]), Duration::from_micros(period));
-            prop_assert!((10..200).contains(&all.len()), "{}", all.len());
+            prop_assert!((10..400).contains(&all.len()), "{}", all.len());
             prop_assert!(all.iter().all(is_allowed), "{all:?}");
         }
     }

@@ -11,10 +11,13 @@ pub enum Error {
     /// The journal is not there, cannot be read, or is damaged.
     #[error(transparent)]
     Journal(#[from] pulsegate_journal::Error),
-    /// The journal holds no tick whose work is known.
+    /// What `--from` or `--until` means is not in the journal, or it holds no tick at all.
+    #[error(transparent)]
+    Range(#[from] pulsegate_replay::Error),
+    /// The journal holds no tick in the range whose work is known.
     #[error(
-        "the journal {} holds no tick that logic answered in time; let a relay and its logic \
-         server write it for a while", .0.display()
+        "the journal {} holds no tick there that logic answered in time; let a relay and its logic \
+         server write it for a while, or take another range", .0.display()
     )]
     Unanswered(PathBuf),
     /// The CSV file cannot be read.

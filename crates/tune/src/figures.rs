@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::simulate::{Beat, beats};
 
-/// A strategy's beats over all runs, summed up. As JSON, durations are in microseconds.
+/// Beats over all runs, summed up. As JSON, durations are in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Figures {
     /// Beats per second.
@@ -64,10 +64,15 @@ impl Figures {
     /// Those of a strategy over runs of work times, when a beat is wanted every `period`. Each run
     /// starts anew. Without any work time, all is 0.
     pub fn of(strategy: Strategy, runs: &[Vec<Duration>], period: Duration) -> Self {
+        Self::sum(runs.iter().map(|run| beats(strategy, run)), period)
+    }
+
+    /// Those of beats, run by run. Without any beat, all is 0.
+    pub fn sum(runs: impl Iterator<Item = impl Iterator<Item = Beat>>, period: Duration) -> Self {
         let mut sums = Sums::default();
         for run in runs {
             sums.begin_run();
-            beats(strategy, run).for_each(|beat| sums.add(&beat, period));
+            run.for_each(|beat| sums.add(&beat, period));
         }
         sums.figures()
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::candidates::Candidate;
 use crate::figures::Figures;
 use crate::work::Work;
 
@@ -100,15 +101,21 @@ impl Goal {
     /// none is good enough, the one that is nearest to it. `None` only if there are none.
     pub fn best<'a>(
         self,
-        all: impl Iterator<Item = (usize, &'a Figures)>,
+        all: impl Iterator<Item = (usize, &'a Candidate)>,
         aim: &Aim,
     ) -> Option<usize> {
-        let ranked = all.map(|(place, figures)| (place, self.demerits(figures, aim)));
-        let by_demerits = |a: &[f64; 5], b: &[f64; 5]| {
-            let pairs = a.iter().zip(b).map(|(a, b)| a.total_cmp(b));
-            pairs.fold(Ordering::Equal, Ordering::then)
-        };
-        ranked.min_by(|(_, a), (_, b)| by_demerits(a, b)).map(|(place, _)| place)
+        let ranked = all.map(|(place, candidate)| {
+            let [short, rest @ ..] = self.demerits(&candidate.figures, aim);
+            (place, (short, candidate.is_needless, rest))
+        });
+        ranked.min_by(|(_, a), (_, b)| a.partial_cmp(b).unwrap_or(Ordering::Equal)).map(|it| it.0)
+    }
+
+    /// Whether the first is as good as the second in everything, but for a percent that nobody would
+    /// notice.
+    pub fn is_as_good(self, first: &Figures, second: &Figures, aim: &Aim) -> bool {
+        let [first, second] = [first, second].map(|figures| self.demerits(figures, aim));
+        first.iter().zip(second).all(|(first, second)| *first <= second + 1.0)
     }
 
     /// What speaks against a candidate, the gravest first. A percent makes no difference that

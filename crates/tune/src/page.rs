@@ -6,24 +6,14 @@ mod style;
 mod timelines;
 mod trade_off;
 
+use std::borrow::Borrow;
+
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::settings::{in_short, lines};
-use crate::table::{facts, figures};
-use crate::tuning::{Candidate, Tuning};
-
-/// What stands above the figures of a candidate.
-const HEADER: [&str; 9] = [
-    "beats/s",
-    "spread, ms",
-    "p99, ms",
-    "late p50, ms",
-    "p99, ms",
-    "max, ms",
-    "asleep",
-    "backlog, ms",
-    "switches",
-];
+use crate::rows::{self, Row};
+use crate::settings::lines;
+use crate::table::{HEADER, facts, figures};
+use crate::tuning::Tuning;
 
 /// The whole page.
 pub(crate) fn render(tuning: &Tuning) -> String {
@@ -43,6 +33,7 @@ pub(crate) fn render(tuning: &Tuning) -> String {
 }
 
 fn body(tuning: &Tuning) -> Markup {
+    let best = rows::best(tuning);
     html! {
         h1 { "A beat for " (tuning.work.origin) }
         dl {
@@ -58,46 +49,47 @@ fn body(tuning: &Tuning) -> Markup {
         }
         section {
             h2 { "The best of each strategy" }
-            (table(tuning, &tuning.best))
+            (table(best.iter()))
             p.small {
-                "Spread: the standard deviation of the time from beat to beat, and p99 what 99 of 100 \
-                 stay within. Late: behind where the strategy wanted the beat, or behind one wanted \
-                 period after the beat before. Backlog: the longest time on end without any sleep."
+                "Spread: the standard deviation of the time from beat to beat, and p99 apart what 99 of \
+                 100 stay within. Late: behind where the strategy wanted the beat, or behind one \
+                 wanted period after the beat before. Backlog: the longest time on end without any \
+                 sleep. Times are in ms."
             }
         }
-        section { (timelines::draw(tuning)) }
-        section { (intervals::draw(tuning)) }
-        section { (trade_off::draw(tuning)) }
+        section { (timelines::draw(tuning, &best)) }
+        section { (intervals::draw(tuning, &best)) }
+        section { (trade_off::draw(tuning, &best)) }
         section {
             details {
                 summary { "All " (tuning.candidates.len()) " candidates" }
-                (table(tuning, &(0..tuning.candidates.len()).collect::<Vec<_>>()))
+                (table(rows::all(tuning)))
             }
         }
     }
 }
 
-fn table(tuning: &Tuning, places: &[usize]) -> Markup {
+fn table<'a>(rows: impl Iterator<Item = impl Borrow<Row<'a>>>) -> Markup {
     html! {
         div.wide { table {
             thead { tr {
                 th { "strategy" } th { "settings" }
                 @for name in HEADER { th.number { (name) } }
             } }
-            tbody {
-                @for place in places { (row(&tuning.candidates[*place], *place == tuning.chosen)) }
-            }
+            tbody { @for line in rows { (row(line.borrow())) } }
         } }
     }
 }
 
-fn row(candidate: &Candidate, is_chosen: bool) -> Markup {
-    let name = candidate.strategy.name();
+fn row(row: &Row<'_>) -> Markup {
     html! {
-        tr.chosen[is_chosen] {
-            td { span class={"key " (name)} {} (name) @if is_chosen { " ◀" } }
-            td { (in_short(candidate.strategy)) }
-            @for figure in figures(candidate) { td.number { (figure) } }
+        tr.chosen[row.is_recommended] {
+            td { span class={"key " (row.name)} {} (row.name) @if row.is_recommended { " ◀" } }
+            td { (row.settings) }
+            @match row.same_as {
+                Some(other) => td.same colspan=(HEADER.len()) { "as " (other) },
+                None => @for figure in figures(row.figures) { td.number { (figure) } },
+            }
         }
     }
 }

@@ -1,27 +1,52 @@
-//! The outcome for a terminal: a screen at the most.
+//! The outcome for a terminal of 80 columns: a screen at the most.
 
 use std::fmt;
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, Table, presets};
 
-use crate::settings::{in_short, lines};
-use crate::show::{ms, percent, rate};
-use crate::tuning::{Candidate, Tuning};
+use crate::figures::Figures;
+use crate::rows::{self, Row};
+use crate::settings::lines;
+use crate::show::{ms, percent, rate, span};
+use crate::tuning::Tuning;
 
-const HEADER: [&str; 11] =
-    ["", "", "beats/s", "spread", "p99", "late p50", "p99", "max", "asleep", "backlog", "switches"];
+/// How wide text is at most, and from where the values of facts begin.
+const WIDTH: usize = 80;
+const INDENT: usize = 12;
 
-const LEGEND: &str = "  Spread (standard deviation) and p99 from beat to beat, lateness, and the backlog (the longest time
-  without sleep) are in ms. ×: not good enough for the goal.";
+/// What stands above the figures of a row.
+pub(crate) const HEADER: [&str; 9] = [
+    "beats/s",
+    "spread",
+    "p99 apart",
+    "late p50",
+    "late p99",
+    "late max",
+    "asleep",
+    "backlog",
+    "switches",
+];
+
+/// As many as its longest entry has words.
+const HEADER_LINES: usize = 2;
+
+const LEGEND: &str = "  Spread (standard deviation) and p99 from beat to beat, lateness, and the
+  backlog (the longest time without sleep) are in ms.";
 
 impl fmt::Display for Tuning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, value) in facts(self) {
-            writeln!(f, "{name:<12}{value}")?;
+            let value = wrapped(&value, WIDTH - INDENT).join(&format!("\n{:INDENT$}", ""));
+            writeln!(f, "{name:<INDENT$}{value}")?;
         }
-        writeln!(f, "\n{}\n{LEGEND}\n", best(self).trim_fmt())?;
-        for line in self.doubts() {
-            writeln!(f, "note: {line}")?;
+        let rows = rows::best(self);
+        writeln!(f, "\n{}{LEGEND}", table(&rows))?;
+        if rows.iter().any(|row| !row.is_admitted) {
+            writeln!(f, "  ×: not good enough for the goal.")?;
+        }
+        writeln!(f)?;
+        for doubt in self.doubts() {
+            writeln!(f, "{}", wrapped(&format!("note: {doubt}"), WIDTH).join("\n      "))?;
         }
         writeln!(f, "{}", recommendation(self))
     }
@@ -32,48 +57,67 @@ pub(crate) fn facts(tuning: &Tuning) -> Vec<(&'static str, String)> {
     let work = &tuning.work;
     let [p50, p90, p99] = [0.5, 0.9, 0.99].map(|share| ms(work.quantile(share)));
     let [mean, max] = [work.mean(), work.longest()].map(ms);
-    let ticks = format!(
-        "{} ticks of {}: mean {mean} ms, p50 {p50}, p90 {p90}, p99 {p99}, max {max}",
-        work.ticks(),
-        work.origin
-    );
-    let mut facts = vec![("work", ticks)];
-    if work.unanswered > 0 {
-        let left_out = format!("{} ticks, which logic did not answer in time", work.unanswered);
-        facts.push(("left out", left_out));
+    let mut facts = vec![
+        ("work", format!("{} ticks of {}", work.ticks(), work.origin)),
+        ("took", format!("mean {mean} ms, p50 {p50}, p90 {p90}, p99 {p99}, max {max}")),
+    ];
+    if let Some(recording) = &work.recording {
+        if let Some((first, last)) = recording.ends() {
+            let when = span(first.wall_ns, last.wall_ns);
+            facts.push(("recorded", format!("ticks {} to {}, {when}", first.number, last.number)));
+        }
+        if recording.unanswered > 0 {
+            let count = recording.unanswered;
+            let left_out = format!("{count} ticks, which logic did not answer in time");
+            facts.push(("left out", left_out));
+        }
     }
     facts.push(("wanted", format!("{} beats/s", rate(tuning.aim.wanted))));
     facts.push(("goal", format!("{}: {}", tuning.goal.name(), tuning.goal.meaning())));
     facts
 }
 
-fn best(tuning: &Tuning) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(HEADER);
-    table.set_content_arrangement(ContentArrangement::Dynamic);
-    for place in 2..HEADER.len() {
-        if let Some(column) = table.column_mut(place) {
-            column.set_cell_alignment(CellAlignment::Right);
+/// Each row in two lines, or in one if another one has its figures.
+fn table(rows: &[Row<'_>]) -> String {
+    let aligned = aligned(rows.iter().filter(|row| row.same_as.is_none()));
+    let mut aligned = aligned.lines().map(|line| line.trim_end().to_owned());
+    let mut lines: Vec<_> = aligned.by_ref().take(HEADER_LINES).collect();
+    for row in rows {
+        match row.same_as {
+            Some(other) => lines.push(format!("{} as {other}", named(row))),
+            None => lines.extend(aligned.next()),
         }
+        lines.push(format!("    {}", row.settings));
     }
-    for place in &tuning.best {
-        let candidate = &tuning.candidates[*place];
-        let mark = match *place == tuning.chosen {
-            true => "▶ ",
-            false if tuning.goal.admits(&candidate.figures, &tuning.aim) => "  ",
-            false => "× ",
-        };
-        let mut row =
-            vec![format!("{mark}{}", candidate.strategy.name()), in_short(candidate.strategy)];
-        row.extend(figures(candidate));
-        table.add_row(row);
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+fn aligned<'a>(rows: impl Iterator<Item = &'a Row<'a>>) -> Table {
+    let mut table = Table::new();
+    let header = HEADER.map(|name| name.replace(' ', "\n"));
+    table.load_style(presets::NOTHING);
+    table.set_header(std::iter::once(String::new()).chain(header));
+    for row in rows {
+        table.add_row(std::iter::once(named(row)).chain(figures(row.figures)));
+    }
+    for (place, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((u16::from(place > 0), 0));
+        column.set_cell_alignment(CellAlignment::Right);
     }
     table
 }
 
-/// What stands below the header, from the beats on.
-pub(crate) fn figures(candidate: &Candidate) -> [String; 9] {
-    let it = &candidate.figures;
+fn named(row: &Row<'_>) -> String {
+    let mark = match () {
+        () if row.is_recommended => "▶",
+        () if row.is_admitted => " ",
+        () => "×",
+    };
+    format!("{mark} {:<9}", row.name)
+}
+
+/// What stands below the header.
+pub(crate) fn figures(it: &Figures) -> [String; 9] {
     [
         rate(it.rate),
         format!("±{}", ms(it.interval.deviation)),
@@ -89,11 +133,11 @@ pub(crate) fn figures(candidate: &Candidate) -> [String; 9] {
 
 /// Lines for `relay.toml`, with the reason as a comment.
 fn recommendation(tuning: &Tuning) -> String {
-    let reason = wrapped(&format!("{}: {}", tuning.goal.name(), tuning.reason()), 96);
-    let comment: String = reason.iter().map(|line| format!("# {line}\n")).collect();
+    let reason = format!("{}: {}", tuning.goal.name(), tuning.reason());
+    let comment: String =
+        wrapped(&reason, WIDTH - 2).iter().map(|line| format!("# {line}\n")).collect();
     format!("{comment}{}", lines(tuning.recommended().strategy))
 }
-
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {

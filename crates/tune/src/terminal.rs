@@ -4,13 +4,17 @@ use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
+use pulsegate_replay::Range;
 use serde_json::{Map, Value, json};
 
 use crate::args::TuneArgs;
+use crate::candidates::Candidate;
 use crate::error::Error;
 use crate::page;
+use crate::recording::Tick;
 use crate::settings::{lines, settings};
-use crate::tuning::{Candidate, Tuning};
+use crate::show::timestamp;
+use crate::tuning::Tuning;
 use crate::work::Work;
 
 /// Tunes as the command line says. The outcome goes to standard output, errors to standard error;
@@ -41,7 +45,11 @@ fn tune(args: &TuneArgs) -> Result<(), Error> {
 
 fn work(args: &TuneArgs) -> Result<Work, Error> {
     match (&args.journal, &args.csv, &args.work) {
-        (Some(dir), _, _) => Work::recorded(dir),
+        (Some(dir), _, _) => {
+            let range = Range::find(dir, args.from, args.until)?;
+            range.notes.iter().for_each(|note| eprintln!("{note}"));
+            Work::recorded(dir, &range)
+        }
         (None, Some(path), _) => Work::listed(path, args.column.as_deref()),
         (None, None, Some(distribution)) => Ok(Work::drawn(distribution, args.ticks, args.seed)),
         (None, None, None) => Ok(Work::of("nothing", Vec::new())),
@@ -57,13 +65,14 @@ fn as_json(tuning: &Tuning) -> Value {
             "origin": work.origin,
             "ticks": work.ticks(),
             "runs": work.runs.len(),
-            "unanswered": work.unanswered,
+            "unanswered": work.recording.as_ref().map_or(0, |it| it.unanswered),
             "mean_us": work.mean().as_micros() as u64,
             "p50_us": micros(0.5),
             "p90_us": micros(0.9),
             "p99_us": micros(0.99),
             "max_us": micros(1.0),
         },
+        "recorded": recorded(tuning),
         "goal": tuning.goal,
         "wanted_rate": tuning.aim.wanted,
         "possible_rate": tuning.aim.possible,
@@ -72,6 +81,19 @@ fn as_json(tuning: &Tuning) -> Value {
         "notes": tuning.doubts(),
         "toml": lines(tuning.recommended().strategy),
         "candidates": tuning.candidates.iter().map(candidate).collect::<Vec<_>>(),
+    })
+}
+
+/// The beats as they were; null if the work was not recorded.
+fn recorded(tuning: &Tuning) -> Value {
+    let Some(recording) = &tuning.work.recording else { return Value::Null };
+    let end = |tick: &Tick| json!({"tick": tick.number, "time": timestamp(tick.wall_ns)});
+    let ends = recording.ends();
+    json!({
+        "first": ends.map(|(first, _)| end(first)),
+        "last": ends.map(|(_, last)| end(last)),
+        "in_force": recording.rules(),
+        "figures": tuning.recorded,
     })
 }
 

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use pulsegate_cadence::Strategy;
 
-use crate::candidates::candidates;
+use crate::candidates::{Candidate, candidates, sides};
 use crate::figures::Figures;
 use crate::goal::{Aim, Goal};
+use crate::recording::Recording;
 use crate::show::{ms, percent, rate};
 use crate::work::Work;
 
@@ -19,15 +20,6 @@ const ENOUGH_TICKS: usize = 200;
 /// In the order in which they are shown.
 const STRATEGIES: [&str; 4] = ["fixed", "adaptive", "combined", "deadline"];
 
-/// A strategy with its settings, and what came of it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Candidate {
-    /// The strategy.
-    pub strategy: Strategy,
-    /// What its beats come to.
-    pub figures: Figures,
-}
-
 /// What was tried, and what is the best of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tuning {
@@ -37,6 +29,8 @@ pub struct Tuning {
     pub goal: Goal,
     /// What they were held against.
     pub aim: Aim,
+    /// What the recorded beats came to, if the work was recorded.
+    pub recorded: Option<Figures>,
     /// All of them.
     pub candidates: Vec<Candidate>,
     /// The best of each strategy, as places in `candidates`.
@@ -48,20 +42,19 @@ pub struct Tuning {
 impl Tuning {
     /// Tries everything. Without a rate, the work's own is wanted, or 20 beats per second.
     pub fn new(work: Work, wanted: Option<f64>, goal: Goal) -> Self {
-        let own = work.period.unwrap_or(USUAL_PERIOD);
+        let recording = work.recording.as_ref();
+        let own = recording.and_then(Recording::period).unwrap_or(USUAL_PERIOD);
         let period = wanted.map_or(own, |rate| Duration::from_micros((1e6 / rate).round() as u64));
         let aim = Aim::new(wanted.unwrap_or(1.0 / period.as_secs_f64()), &work);
-        let attempt =
-            |strategy| Candidate { strategy, figures: Figures::of(strategy, &work.runs, period) };
-        let candidates: Vec<_> = candidates(&work, period).into_iter().map(attempt).collect();
-        let figures = || candidates.iter().map(|it| &it.figures).enumerate();
+        let recorded = recording.map(|it| Figures::sum(it.all_beats(), period));
+        let candidates = tried(&work, period, goal, &aim);
         let best_of = |name| {
-            let is_one = |place: usize| candidates[place].strategy.name() == name;
-            goal.best(figures().filter(|(place, _)| is_one(*place)), &aim)
+            let all = candidates.iter().enumerate();
+            goal.best(all.filter(|(_, it)| it.strategy.name() == name), &aim)
         };
         let best = STRATEGIES.into_iter().filter_map(best_of).collect();
-        let chosen = goal.best(figures(), &aim).unwrap_or_default();
-        Self { work, goal, aim, candidates, best, chosen }
+        let chosen = goal.best(candidates.iter().enumerate(), &aim).unwrap_or_default();
+        Self { work, goal, aim, recorded, candidates, best, chosen }
     }
 
     /// The recommended one.
@@ -106,6 +99,22 @@ impl Tuning {
         }
         doubts
     }
+}
+
+fn tried(work: &Work, period: Duration, goal: Goal, aim: &Aim) -> Vec<Candidate> {
+    let attempt = |strategy| (strategy, Figures::of(strategy, &work.runs, period));
+    let all: Vec<_> = candidates(work, period).into_iter().map(attempt).collect();
+    let candidate = |&(strategy, figures): &(Strategy, Figures)| {
+        let does_as_well = |side: &Strategy| {
+            let alone = all.iter().find(|(other, _)| other == side);
+            alone.is_some_and(|(_, alone)| goal.is_as_good(alone, &figures, aim))
+        };
+        let is_needless = sides(strategy).is_some_and(|sides| {
+            figures.switches <= work.runs.len() as u64 || sides.iter().any(does_as_well)
+        });
+        Candidate { strategy, figures, is_needless }
+    };
+    all.iter().map(candidate).collect()
 }
 
 #[cfg(test)]
@@ -182,6 +191,26 @@ mod tests {
         let best = tuning.recommended().figures;
         assert!(best.rate > 0.85 * tuning.aim.possible, "{best:?}");
         assert!(tuning.doubts().iter().any(|doubt| doubt.contains("No candidate")), "{best:?}");
+    }
+
+    #[test]
+    fn combined_is_not_recommended_for_what_one_of_its_sides_does_alone() {
+        let tuned = |work: &str, rate, goal| {
+            let work = Work::drawn(&work.parse().unwrap(), 2000, 1);
+            Tuning::new(work, Some(rate), goal)
+        };
+        for (work, rate, goal) in [
+            ("normal(12ms,4ms)", 60.0, Goal::Gentle),
+            ("exponential(10ms)", 80.0, Goal::Gentle),
+            ("exponential(8ms)", 80.0, Goal::Fast),
+            ("lognormal(30ms,12ms)", 50.0, Goal::Fast),
+        ] {
+            let best = *tuned(work, rate, goal).recommended();
+            assert_ne!(best.strategy.name(), "combined", "{work}: {best:?}");
+        }
+        let best = *tuned("exponential(10ms)", 30.0, Goal::Fast).recommended();
+        let sleep = Duration::from_micros(2900);
+        assert_eq!(best.strategy, Strategy::Fixed { sleep }, "and not combined, with one switch");
     }
 
     #[test]

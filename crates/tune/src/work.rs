@@ -1,15 +1,16 @@
 //! How long each tick's work took.
 
 mod distribution;
-mod journal;
 mod spreadsheet;
 
 use std::path::Path;
 use std::time::Duration;
 
 pub use distribution::Distribution;
+use pulsegate_replay::Range;
 
 use crate::error::Error;
+use crate::recording::{Recording, Tick};
 
 /// Work times, in the order in which they came.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,25 +20,25 @@ pub struct Work {
     /// Ticks that followed one another. Two runs are not one sequence: between them the relay was
     /// restarted, or a tick's work is not known. None is empty.
     pub runs: Vec<Vec<Duration>>,
-    /// How many ticks are left out, since logic had not answered them when the beat went on.
-    pub unanswered: usize,
-    /// From beat to beat as the recorded relay wanted it, if that can be seen.
-    pub period: Option<Duration>,
+    /// What a journal tells besides, run by run.
+    pub recording: Option<Recording>,
     sorted: Vec<Duration>,
 }
 
 impl Work {
-    /// The ticks of a journal whose work is known: from the beat until logic's answer. How late the
-    /// beat itself was is no part of it, for that is the doing of the strategy in force.
+    /// The ticks of a range of a journal whose work is known: from the beat until logic's answer.
     ///
     /// # Errors
-    /// There is no journal, it is damaged, or logic answered none of its ticks in time.
-    pub fn recorded(dir: &Path) -> Result<Self, Error> {
-        let (runs, unanswered, period) = journal::read(dir)?.into_parts();
-        if runs.is_empty() {
+    /// The journal is damaged, or logic answered none of these ticks in time.
+    pub fn recorded(dir: &Path, range: &Range) -> Result<Self, Error> {
+        let recording = Recording::read(dir, range)?;
+        if recording.runs.is_empty() {
             return Err(Error::Unanswered(dir.to_owned()));
         }
-        Ok(Self { unanswered, period, ..Self::of(format!("journal {}", dir.display()), runs) })
+        let works = |run: &Vec<_>| run.iter().map(Tick::work).collect();
+        let runs = recording.runs.iter().map(works).collect();
+        let work = Self::of(format!("journal {}", dir.display()), runs);
+        Ok(Self { recording: Some(recording), ..work })
     }
 
     /// Durations of a CSV file, as one run.
@@ -59,7 +60,7 @@ impl Work {
         runs.retain(|run| !run.is_empty());
         let mut sorted: Vec<_> = runs.iter().flatten().copied().collect();
         sorted.sort_unstable();
-        Self { origin: origin.into(), runs, unanswered: 0, period: None, sorted }
+        Self { origin: origin.into(), runs, recording: None, sorted }
     }
 
     /// How many there are.

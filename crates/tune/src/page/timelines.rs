@@ -5,9 +5,11 @@ use std::time::Duration;
 use maud::{Markup, html};
 
 use super::chart::{Axis, WIDTH, below, round};
-use crate::settings::in_short;
-use crate::simulate::{Beat, beats};
-use crate::tuning::{Candidate, Tuning};
+use crate::rows::Row;
+use crate::show::clock;
+use crate::simulate::Beat;
+use crate::tuning::Tuning;
+use crate::work::Work;
 
 /// How many wanted periods are drawn, and how many of them before the heaviest stretch.
 const SHOWN: usize = 48;
@@ -18,9 +20,9 @@ const STRETCH: usize = 24;
 
 const LANE: f64 = 64.0;
 
-pub(super) fn draw(tuning: &Tuning) -> Markup {
+pub(super) fn draw(tuning: &Tuning, rows: &[Row<'_>]) -> Markup {
     let (run, first) = heaviest(&tuning.work.runs);
-    let height = LANE * tuning.best.len() as f64 + 44.0;
+    let height = LANE * rows.len() as f64 + 44.0;
     let bottom = height - 40.0;
     let period = 1.0 / tuning.aim.wanted;
     let axis = Axis { values: (0.0, period * SHOWN as f64), places: (6.0, WIDTH - 14.0) };
@@ -31,20 +33,27 @@ pub(super) fn draw(tuning: &Tuning) -> Markup {
                 span { span.key.work {} "work" }
                 span { span.key.sleep {} "sleep" }
                 span { span.key.beat {} "a beat" }
-                "Each line begins with tick " (first + 1) " of "
-                @if tuning.work.runs.len() > 1 { "the run " (run + 1) "." }
-                @else { "the recording." }
+                "Each line begins with " (moment(&tuning.work, run, first)) ", and has the same work."
             }
-            svg viewBox={"0 0 " (WIDTH) " " (height)} role="img"
+            div.wide { svg viewBox={"0 0 " (WIDTH) " " (height)} role="img"
                 aria-label="timelines of the best candidates" {
                 (below(&axis, (0.0, bottom), "seconds"))
-                @for (lane, place) in tuning.best.iter().enumerate() {
-                    @let candidate = &tuning.candidates[*place];
-                    @let run = &tuning.work.runs[run];
-                    (timeline(candidate, run, first, &axis, lane as f64 * LANE))
+                @for (lane, row) in rows.iter().enumerate() {
+                    (timeline(row, run, first, &axis, lane as f64 * LANE))
                 }
-            }
+            } }
         }
+    }
+}
+
+/// A tick, as a person finds it again.
+fn moment(work: &Work, run: usize, first: usize) -> String {
+    match &work.recording {
+        Some(recording) => {
+            let tick = recording.runs[run][first];
+            format!("tick {} at {}", tick.number, clock(tick.wall_ns))
+        }
+        None => format!("tick {} of {}", first + 1, work.ticks()),
     }
 }
 
@@ -63,24 +72,15 @@ fn heaviest(runs: &[Vec<Duration>]) -> (usize, usize) {
     (run, tick.saturating_sub(BEFORE))
 }
 
-fn timeline(
-    candidate: &Candidate,
-    run: &[Duration],
-    first: usize,
-    axis: &Axis,
-    top: f64,
-) -> Markup {
-    let mut shown = beats(candidate.strategy, run).skip(first).peekable();
+fn timeline(row: &Row<'_>, run: usize, first: usize, axis: &Axis, top: f64) -> Markup {
+    let mut shown = row.beats(run).skip(first).peekable();
     let start = shown.peek().map_or(Duration::ZERO, |beat| beat.at);
     let end = axis.values.1;
     let shown: Vec<_> = shown.take_while(|beat| (beat.at - start).as_secs_f64() < end).collect();
     let (work, sleep, ticks) = paths(&shown, start, axis, top + 24.0);
-    let name = candidate.strategy.name();
     html! {
-        text.strong x="6" y=(top + 16.0) { (name) }
-        text.faint x="82" y=(top + 16.0) {
-            (in_short(candidate.strategy)) " — " (shown.len()) " beats here"
-        }
+        text.strong x="6" y=(top + 16.0) { (row.name) }
+        text.faint x="82" y=(top + 16.0) { (row.settings) " — " (shown.len()) " beats here" }
         path.sleep d=(sleep) {}
         path.work d=(work) {}
         path.beat d=(ticks) {}
