@@ -142,7 +142,7 @@ fn a_relay_set_as_recommended_beats_as_foretold() {
         let (seen, foretold) = (seen(&relay), Seen::told(&tuning["recommended"]["figures"]));
         eprintln!("{goal}: {seen:?}\n{}", tuning["recommended"]);
         seen.assert_is(&foretold, 0.1);
-        shown(&relay, FIRST, TICKS).assert_is(&seen, 0.001);
+        shown(&relay, FIRST, TICKS - 1).assert_is(&seen, 0.001);
     }
 }
 

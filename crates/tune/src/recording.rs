@@ -18,7 +18,9 @@ pub struct Tick {
     /// When it was sealed, in nanoseconds since 1970-01-01 UTC.
     pub wall_ns: u64,
     epoch: u32,
+    /// When its beat was, and the next one, since the relay started.
     at: Duration,
+    next: Option<Duration>,
     timed: Option<Timed>,
     is_answered: bool,
 }
@@ -47,14 +49,13 @@ impl Recording {
     /// # Errors
     /// Those of reading.
     pub fn read(dir: &Path, range: &Range) -> Result<Self, Error> {
-        Ok(Self::of(&ticks(dir, range)?))
-    }
-
-    fn of(ticks: &[Tick]) -> Self {
-        let timed: Vec<_> = ticks.iter().copied().filter(|tick| tick.timed.is_some()).collect();
-        let known: Vec<_> = timed.iter().copied().filter(|tick| tick.is_answered).collect();
-        let runs = known.chunk_by(Tick::is_before).map(<[_]>::to_vec).collect();
-        Self { runs, unanswered: timed.len() - known.len() }
+        let mut ticks = ticks(dir, range)?;
+        // The last one goes on while this is read.
+        ticks.retain(|tick| tick.timed.is_some());
+        let all = ticks.len();
+        ticks.retain(|tick| tick.is_answered);
+        let runs = ticks.chunk_by(Tick::is_before).map(<[_]>::to_vec).collect();
+        Ok(Self { runs, unanswered: all - ticks.len() })
     }
 
     /// The first tick and the last one; nothing if there is none.
@@ -64,7 +65,7 @@ impl Recording {
 
     /// The beats of a run as they were: one for each tick that another one followed.
     pub fn beats(&self, run: usize) -> impl Iterator<Item = Beat> {
-        self.runs[run].windows(2).filter_map(|pair| pair[0].beat(pair[1].at))
+        self.runs[run].iter().filter_map(Tick::beat)
     }
 
     /// Those of all runs.
@@ -104,6 +105,7 @@ impl Tick {
             wall_ns: head.wall_ns,
             epoch: head.epoch,
             at: Duration::from_nanos(head.monotonic_ns),
+            next: None,
             timed: None,
             is_answered: false,
         }
@@ -121,8 +123,8 @@ impl Tick {
 
     /// All that was not slept counts as work: a beat that comes late after work without sleep does
     /// not end the time without sleep.
-    fn beat(&self, next: Duration) -> Option<Beat> {
-        let Timed { lateness, sleep, in_force, .. } = self.timed?;
+    fn beat(&self) -> Option<Beat> {
+        let (next, Timed { lateness, sleep, in_force, .. }) = self.next.zip(self.timed)?;
         let due = self.at.saturating_sub(lateness);
         let done = next.saturating_sub(sleep).max(self.at);
         Some(Beat { due, at: self.at, done, answered: true, next, in_force })
@@ -151,21 +153,31 @@ fn ticks(dir: &Path, range: &Range) -> Result<Vec<Tick>, Error> {
         match record {
             // All that concerns the last tick comes before the second one after it.
             Record::Tick { peek, .. } if peek.head.number > last.saturating_add(1) => break,
-            Record::Tick { peek, .. } => ticks.push(Tick::new(&peek.head)),
+            Record::Tick { peek, .. } => push(&mut ticks, Tick::new(&peek.head)),
             Record::Timing(timing) => {
-                let timed = ticks.last_mut().filter(|tick| tick.number == timing.tick);
-                timed.into_iter().for_each(|tick| tick.timed = Some(Timed::from(&timing)));
+                if let Some(tick) = ticks.last_mut().filter(|tick| tick.number == timing.tick) {
+                    tick.timed = Some(Timed::from(&timing));
+                }
             }
             // A beat that was only waiting for this answer may have overtaken it on the way here.
-            Record::Answer { tick, .. } => {
-                let in_time = ticks.iter_mut().rev().take(2).find(|it| it.number == tick);
-                in_time.into_iter().for_each(|tick| tick.is_answered = true);
+            Record::Answer { tick: number, .. } => {
+                let mut newest = ticks.iter_mut().rev().take(2);
+                if let Some(tick) = newest.find(|tick| tick.number == number) {
+                    tick.is_answered = true;
+                }
             }
             Record::Head(_) | Record::Push { .. } => {}
         }
     }
     ticks.retain(|tick| tick.number <= last);
     Ok(ticks)
+}
+
+fn push(ticks: &mut Vec<Tick>, tick: Tick) {
+    if let Some(before) = ticks.last_mut().filter(|before| before.is_before(&tick)) {
+        before.next = Some(tick.at);
+    }
+    ticks.push(tick);
 }
 
 #[cfg(test)]
@@ -298,7 +310,7 @@ mod tests {
         assert_eq!(
             intervals,
             [(MS(50), MS(29)), (MS(70), MS(0)), (MS(111), MS(50))],
-            "what follows the last one is not known"
+            "the last one has none behind it"
         );
         assert_eq!(recording.rules(), ["adaptive", "fixed"]);
         let (first, last) = recording.ends().unwrap();

@@ -22,9 +22,8 @@ p.doubt { border-left: 3px solid var(--fixed); padding-left: .6rem }
   border-radius: 8px; padding: 1rem 1.2rem; align-items: start }
 .recommended div { flex: 1 1 24rem }
 pre { margin: 0; font: 13px/1.5 ui-monospace, 'DejaVu Sans Mono', monospace }
-.wide { overflow-x: auto } .wide svg { min-width: 700px }
-.wide table { min-width: 860px }
-@media (max-width: 46rem) { .wide::before { content: 'wider than the screen: scroll sideways \2192';
+.wide { overflow-x: auto } .wide > * { min-width: 54rem }
+@media (max-width: 56rem) { .wide::before { content: 'wider than the screen: scroll sideways \2192';
   position: sticky; left: 0; color: var(--faint); font-size: .8rem } }
 table { border-collapse: collapse; font-size: .82rem; width: 100% }
 th { text-align: left; font-weight: 600; color: var(--faint); vertical-align: bottom }
