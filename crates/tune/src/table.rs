@@ -150,3 +150,44 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
     }
     lines
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{Goal, Work};
+
+    fn text(works_ms: &[u64], rate: f64, goal: Goal) -> String {
+        let run = works_ms.iter().copied().map(Duration::from_millis).collect();
+        Tuning::new(Work::of("made up", vec![run]), Some(rate), goal).to_string()
+    }
+
+    #[test]
+    fn what_did_the_very_same_says_so_and_the_recommended_one_has_the_figures() {
+        let text = text(&[3; 500], 20.0, Goal::Steady);
+        let lines: Vec<_> = text.lines().filter(|line| line.contains("  as ")).collect();
+        let expected = ["fixed", "combined", "deadline"].map(|it| format!("  {it:<9} as adaptive"));
+        assert_eq!(lines, expected);
+        assert!(text.contains("▶ adaptive       20   ±0.0"), "{text}");
+    }
+
+    #[test]
+    fn a_mark_is_explained_where_there_is_one() {
+        assert!(!text(&[3; 500], 20.0, Goal::Steady).contains('×'));
+        // Logic is away for longer than any pace waits.
+        let text = text(&[20, 2500, 20], 20.0, Goal::Steady);
+        let (marked, explained) = (text.contains("\n× "), text.contains("×: not good enough"));
+        assert!(marked && explained, "{text}");
+    }
+
+    #[test]
+    fn it_fits_80_columns() {
+        for works in [[1, 2].repeat(200), [700, 3000].repeat(200), [20, 90].repeat(200)] {
+            for goal in [Goal::Steady, Goal::Gentle, Goal::Fast] {
+                let text = text(&works, 20.0, goal);
+                assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+            }
+        }
+    }
+}

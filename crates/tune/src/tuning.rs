@@ -94,6 +94,17 @@ impl Tuning {
         if !self.goal.admits(&self.recommended().figures, &self.aim) {
             doubts.push("No candidate is good enough for the goal; this one comes nearest.".into());
         }
+        let strategy = self.recommended().strategy;
+        let most = 1.0 / strategy.shortest_beat().as_secs_f64();
+        let rests = matches!(strategy, Strategy::Fixed { .. } | Strategy::Combined { .. });
+        if rests && most > wanted {
+            doubts.push(format!(
+                "When work gets lighter than this, {} beats more often than wanted: up to {} times a \
+                 second.",
+                strategy.name(),
+                rate(most)
+            ));
+        }
         if self.work.ticks() < ENOUGH_TICKS {
             doubts.push(format!("{} ticks are few; record more.", self.work.ticks()));
         }
@@ -179,6 +190,16 @@ mod tests {
         assert!(tuning.doubts()[0].contains("20 beats/s are more than this work leaves room for"));
         let best = tuning.recommended().figures;
         assert!((8.0..=10.1).contains(&best.rate) && best.asleep > 0.05, "{best:?}");
+    }
+
+    #[test]
+    fn a_fixed_rest_that_lets_light_work_beat_too_often_is_told() {
+        let work = Work::drawn(&"exponential(10ms)".parse().unwrap(), 2000, 1);
+        let doubts = Tuning::new(work, Some(30.0), Goal::Fast).doubts();
+        let told = "fixed beats more often than wanted: up to 344.8 times a second";
+        assert!(doubts[0].contains(told), "{doubts:?}");
+        let light = Work::of("light", vec![vec![MS(1); 500]]);
+        assert!(Tuning::new(light, Some(20.0), Goal::Gentle).doubts().is_empty());
     }
 
     #[test]
