@@ -61,13 +61,13 @@ fn tuned(relay: &TestRelay, arguments: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// What the tuner shows of these ticks as they were.
-fn shown(relay: &TestRelay, first: u64, last: u64) -> Seen {
-    let range = ["--from", &first.to_string(), "--until", &last.to_string()];
-    let tuning = tuned(relay, &range);
-    assert_eq!(tuning["work"]["ticks"], last - first + 1);
-    assert_eq!(tuning["recorded"]["last"]["tick"], last);
-    Seen::told(&tuning["recorded"]["figures"])
+/// The same, of the ticks that are counted.
+fn tuned_for(relay: &TestRelay, goal: &str) -> Value {
+    let (first, last) = (FIRST.to_string(), (TICKS - 1).to_string());
+    let tuning = tuned(relay, &["--from", &first, "--until", &last, "--goal", goal]);
+    assert_eq!(tuning["work"]["ticks"], TICKS - FIRST);
+    assert_eq!(tuning["recorded"]["first"]["tick"], FIRST);
+    tuning
 }
 
 /// The lines of `[tick]`, as the harness takes them.
@@ -135,14 +135,15 @@ fn a_relay_set_as_recommended_beats_as_foretold() {
     let _turn = alone();
     let overloaded = played("tick.sleep = '60ms'");
     for goal in ["gentle", "fast", "steady"] {
-        let tuning = tuned(&overloaded, &["--goal", goal]);
+        let tuning = tuned_for(&overloaded, goal);
         let wanted = tuning["wanted_rate"].as_f64().unwrap();
         assert!((wanted - 1000.0 / 60.0).abs() < 0.01, "not the recorded relay's own: {wanted}");
         let relay = played(&settings(tuning["toml"].as_str().unwrap()));
         let (seen, foretold) = (seen(&relay), Seen::told(&tuning["recommended"]["figures"]));
         eprintln!("{goal}: {seen:?}\n{}", tuning["recommended"]);
         seen.assert_is(&foretold, 0.1);
-        shown(&relay, FIRST, TICKS - 1).assert_is(&seen, 0.001);
+        let recorded = &tuned_for(&relay, goal)["recorded"]["figures"];
+        Seen::told(recorded).assert_is(&seen, 0.001);
     }
 }
 
