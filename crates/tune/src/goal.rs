@@ -123,7 +123,8 @@ impl Goal {
     fn demerits(self, figures: &Figures, aim: &Aim) -> [f64; 5] {
         let percents = |share: f64| (100.0 * share).round();
         let short = (100.0 * self.shortfall(figures, aim)).ceil();
-        let spread = percents(figures.spread());
+        // Below a percent nobody would notice it at all.
+        let spread = (100.0 * figures.spread()).floor();
         let backlog = percents(figures.backlog.as_secs_f64());
         let off = percents((figures.rate / aim.possible).ln().abs());
         let asleep = percents(figures.asleep);

@@ -215,6 +215,14 @@ mod tests {
     }
 
     #[test]
+    fn the_wanted_beat_is_not_given_up_for_a_spread_that_nobody_notices() {
+        let run = (0..1000).map(|tick| MS(if tick % 500 == 250 { 19 } else { 5 }));
+        let tuning = Tuning::new(Work::of("", vec![run.collect()]), Some(60.0), Goal::Steady);
+        let best = tuning.recommended().figures;
+        assert!((59.5..=60.5).contains(&best.rate), "{best:?}");
+    }
+
+    #[test]
     fn combined_is_not_recommended_for_what_one_of_its_sides_does_alone() {
         let tuned = |work: &str, rate, goal| {
             let work = Work::drawn(&work.parse().unwrap(), 2000, 1);
