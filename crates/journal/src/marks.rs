@@ -79,10 +79,10 @@ impl Mark {
 /// Leaves the marks of one segment.
 pub(crate) struct Marker {
     path: PathBuf,
-    /// None before the first mark, and after one that could not be written.
-    file: Option<File>,
-    /// Of all marks so far.
-    checksum: u32,
+    /// Of all marks so far; nothing before the first.
+    checksum: Option<u32>,
+    /// What stands for the segment in the checksum of the first.
+    origin: u32,
     /// Where the next one is due; nowhere after one that could not be written.
     next: Option<u64>,
 }
@@ -90,7 +90,7 @@ pub(crate) struct Marker {
 impl Marker {
     pub(crate) fn new(dir: &Directory, head: &SegmentHead) -> Self {
         let path = dir.marks(head.segment);
-        Self { path, file: None, checksum: origin(head), next: Some(APART) }
+        Self { path, checksum: None, origin: origin(head), next: Some(APART) }
     }
 
     /// Takes note of a chunk with a tick. Best effort: nothing rests on it.
@@ -104,15 +104,16 @@ impl Marker {
         }
     }
 
+    /// The file is not kept open: marks are few, and a relay counts its files.
     fn write(&mut self, mark: &Mark) -> io::Result<()> {
-        let (bytes, checksum) = mark.encode(self.checksum);
-        if self.file.is_none() {
-            let mut options = OpenOptions::new();
-            options.write(true).create(true).truncate(true).mode(FILE_MODE);
-            self.file = Some(options.open(&self.path)?);
-        }
-        self.checksum = checksum;
-        self.file.as_mut().map_or(Ok(()), |file| file.write_all(&bytes))
+        let (bytes, checksum) = mark.encode(self.checksum.unwrap_or(self.origin));
+        let mut options = OpenOptions::new();
+        match self.checksum {
+            None => options.create(true).write(true).truncate(true).mode(FILE_MODE),
+            Some(_) => options.append(true),
+        };
+        self.checksum = Some(checksum);
+        options.open(&self.path)?.write_all(&bytes)
     }
 }
 
