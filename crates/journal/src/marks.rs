@@ -79,10 +79,9 @@ impl Mark {
 /// Leaves the marks of one segment.
 pub(crate) struct Marker {
     path: PathBuf,
-    /// Of all marks so far; nothing before the first.
-    checksum: Option<u32>,
-    /// What stands for the segment in the checksum of the first.
-    origin: u32,
+    /// Of all marks so far.
+    checksum: u32,
+    is_begun: bool,
     /// Where the next one is due; nowhere after one that could not be written.
     next: Option<u64>,
 }
@@ -90,7 +89,7 @@ pub(crate) struct Marker {
 impl Marker {
     pub(crate) fn new(dir: &Directory, head: &SegmentHead) -> Self {
         let path = dir.marks(head.segment);
-        Self { path, checksum: None, origin: origin(head), next: Some(APART) }
+        Self { path, checksum: origin(head), is_begun: false, next: Some(APART) }
     }
 
     /// Takes note of a chunk with a tick. Best effort: nothing rests on it.
@@ -106,13 +105,13 @@ impl Marker {
 
     /// The file is not kept open: marks are few, and a relay counts its files.
     fn write(&mut self, mark: &Mark) -> io::Result<()> {
-        let (bytes, checksum) = mark.encode(self.checksum.unwrap_or(self.origin));
+        let (bytes, checksum) = mark.encode(self.checksum);
         let mut options = OpenOptions::new();
-        match self.checksum {
-            None => options.create(true).write(true).truncate(true).mode(FILE_MODE),
-            Some(_) => options.append(true),
+        match self.is_begun {
+            true => options.append(true),
+            false => options.create(true).write(true).truncate(true).mode(FILE_MODE),
         };
-        self.checksum = Some(checksum);
+        (self.checksum, self.is_begun) = (checksum, true);
         options.open(&self.path)?.write_all(&bytes)
     }
 }

@@ -84,7 +84,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The logic server does not take the replay.
-    #[error("the logic server at {address} refuses the replay: {}{text}", hint(*code))]
+    #[error("the logic server at {address} refuses the replay: {}", reason(*code, text))]
     Refused {
         /// As it was given.
         address: String,
@@ -171,10 +171,14 @@ impl Error {
     }
 }
 
-fn hint(code: Code) -> &'static str {
+fn reason(code: Code, text: &str) -> String {
     match code {
-        Code::Owned => "it serves live players; start another one for the replay. ",
-        Code::Secret => "give the secret that it shares with its relay with --secret. ",
-        _ => "",
+        Code::Live | Code::Owned if text.is_empty() => {
+            "it serves live players; start another one for the replay".into()
+        }
+        Code::Secret => {
+            format!("give the secret that it shares with its relay with --secret. {text}")
+        }
+        _ => text.into(),
     }
 }

@@ -60,7 +60,7 @@ pub(crate) async fn meet(
     first: u64,
 ) -> Result<Met, Error> {
     let address = args.logic();
-    let socket = timeout(PATIENCE, open_started(address))
+    let socket = timeout(PATIENCE, open_when_started(address))
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
         .map_err(|source| Error::Connect { address: address.to_owned(), source })?;
@@ -83,7 +83,7 @@ pub(crate) async fn meet(
 }
 
 /// Tries again for a while, if nobody listens there yet.
-async fn open_started(address: &str) -> io::Result<Socket> {
+async fn open_when_started(address: &str) -> io::Result<Socket> {
     let deadline = Instant::now() + STARTS_WITHIN;
     loop {
         match open(address).await {

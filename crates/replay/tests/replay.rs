@@ -27,6 +27,7 @@ use pulsegate_replay::{
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 use tokio_util::codec::Framed;
+use tokio_util::sync::CancellationToken;
 
 use recordings::*;
 
@@ -467,4 +468,20 @@ async fn is_always_the_same(seed: u64) {
         hashes.push(hash(&sent));
     }
     assert!(hashes.iter().all(|hash| *hash == hashes[0]), "seed {seed}: {hashes:x?}");
+}
+
+#[tokio::test]
+async fn a_logic_server_that_is_being_started_is_waited_for() {
+    let recorded = record(20, 1000);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let mut replaying =
+        std::pin::pin!(run(args(recorded.dir.path(), &address.to_string()), |_| {}));
+    let ended_early = tokio::time::timeout(Duration::from_millis(200), &mut replaying).await;
+    assert!(ended_early.is_err(), "nobody listens yet, and it ended: {ended_early:?}");
+    let listener = TcpListener::bind(address).await.unwrap();
+    let (options, stop) = (pulsegate_logic::Options::default(), CancellationToken::new());
+    tokio::spawn(pulsegate_logic::serve(listener, options, |_| Arena::default(), stop));
+    assert_eq!(replaying.await.unwrap().played, 20);
 }
