@@ -134,10 +134,9 @@ impl Traffic {
         let bytes = format!("{} sent, {} received", self.bytes_sent, self.bytes_received);
         let mut rows = vec![("bytes", bytes)];
         rows.extend(self.round_trip_us.map(|trip| ("round trip", trip.to_string())));
-        rows.push(("closed", counts(&self.closes)));
-        if !self.not_joined.is_empty() {
-            rows.push(("could not join", counts(&self.not_joined)));
-        }
+        let told = [("closed", &self.closes), ("could not join", &self.not_joined)];
+        let told = told.into_iter().filter(|(_, counted)| !counted.is_empty());
+        rows.extend(told.map(|(name, counted)| (name, counts(counted))));
         rows
     }
 }

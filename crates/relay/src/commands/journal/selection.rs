@@ -14,10 +14,10 @@ pub(super) struct Part {
     pub(super) dir: PathBuf,
     /// The first tick: its number, a time such as 2026-07-01T20:15:00Z or 14:03:10, -5m for five
     /// minutes before the end, or session:812:open
-    #[arg(long, value_name = "TICK|TIME", allow_hyphen_values = true)]
+    #[arg(long, value_name = "POINT", allow_hyphen_values = true)]
     pub(super) from: Option<Point>,
     /// The last tick, in the same ways
-    #[arg(long, value_name = "TICK|TIME", allow_hyphen_values = true)]
+    #[arg(long, value_name = "POINT", allow_hyphen_values = true)]
     pub(super) until: Option<Point>,
 }
 
